@@ -1,0 +1,54 @@
+"""What the run knows of one file when it is done with it: the row of the ledger and of the tables."""
+
+from dataclasses import dataclass, fields
+
+from embryofrag.records import Outcome
+
+UNTRAINED = "UNTRAINED"
+"""Word that the label of a model without training carries, and so every row graded by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One file found and its standing. Field names are the ledger's columns; None is a blank cell."""
+
+    source: str
+    """Path below the archive root."""
+    size_bytes: int
+    mtime_ns: int
+    outcome: Outcome
+    reason: str = ""
+    sha256: str | None = None
+    result_key: str | None = None
+    """Hash of everything but the file that decides the result; None for files set aside by the scan."""
+    duplicate_of: str | None = None
+    """Source of the file that this one repeats or contradicts."""
+    embryo: str = ""
+    frame: str | None = None
+    slide: str | None = None
+    well: int | None = None
+    run: int | None = None
+    hpi: float | None = None
+    focal_um: float | None = None
+    um_per_px: float | None = None
+    ratio_mask: float | None = None
+    """Module A: area(fragment and embryo) / area(denominator), 0..1."""
+    ratio_reg: float | None = None
+    """Module B: the reported ratio, 0..1."""
+    grade: str | None = None
+    scheme: str | None = None
+    denominator: str | None = None
+    fragment_area_px: int | None = None
+    embryo_area_px: int | None = None
+    num_fragments: int | None = None
+    focus: float | None = None
+    """Focus score of the embryo, dimensionless (imaging.focus)."""
+    referred: bool | None = None
+    refer_reasons: str = ""
+    """Machine words joined by spaces."""
+    model: str | None = None
+    engine_a: str | None = None
+    engine_b: str | None = None
+
+
+ITEM_FIELDS = tuple(field.name for field in fields(Item))

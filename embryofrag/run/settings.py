@@ -1,0 +1,71 @@
+"""Everything a run was asked for, and the hash of that part which decides results."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+from embryofrag import __version__
+from embryofrag.archive import ReadLimits, ScanOptions
+from embryofrag.engine.select import EngineChoice
+from embryofrag.errors import UsageError
+from embryofrag.grading.embryo import WINDOWS, Window
+from embryofrag.grading.frame import GradingSettings
+
+RECHECKS = ("stat", "hash")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What a run was asked for."""
+
+    scan: ScanOptions = field(default_factory=ScanOptions)
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    grading: GradingSettings = field(default_factory=GradingSettings)
+    windows: tuple[Window, ...] = WINDOWS
+    """Time windows summarised per embryo."""
+    hpi_window: tuple[float, float] | None = None
+    """Grade only frames whose hpi lies in [start, end]; frames of unknown hpi are graded. None: all."""
+    masks: bool = True
+    overlays: bool = False
+    batch_size: int = 8
+    """Frames handed to the engines at once; changes memory and speed, never a result."""
+    num_threads: int | None = None
+    """Cores the engines use; None: all."""
+    recheck: str = "stat"
+    """How an unchanged file is known: `stat` (size and mtime), `hash` (every file read again)."""
+    audit_share: float = 0.0
+    """Share 0..1 of the files unchanged by `stat` that are read and hashed anyway."""
+    hang_s: float = 300.0
+    """A worker that finishes no frame for so long is taken to hang."""
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise UsageError(f"--batch-size is at least 1, not {self.batch_size}")
+        if self.recheck not in RECHECKS:
+            raise UsageError(f"--recheck is one of {', '.join(RECHECKS)}, not {self.recheck}")
+        if not 0 <= self.audit_share <= 1:
+            raise UsageError(f"--audit is a share between 0 and 1, not {self.audit_share}")
+        if self.hpi_window and not self.hpi_window[0] <= self.hpi_window[1]:
+            raise UsageError(f"--hpi-window starts after it ends: {self.hpi_window[0]} {self.hpi_window[1]}")
+
+    def to_dict(self) -> dict:
+        """Plain values for run.json."""
+        return asdict(self)
+
+
+def result_key(settings: RunSettings, choice: EngineChoice) -> str:
+    """Hash of everything but the file that decides a frame's result.
+
+    Engines, grading settings, what is taken from the file, and the code version; not the batch size, the threads or
+    which pictures are written.
+    """
+    decides = {
+        "version": __version__,
+        "engine_a": choice.engine_a_id,
+        "engine_b": choice.engine_b_id,
+        "model": choice.model.label,
+        "grading": settings.grading.to_dict(),
+        "focal_um": settings.scan.focal_um,
+        "limits": asdict(settings.limits),
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
