@@ -4,9 +4,12 @@ A file is written under a temporary name in its own folder, synced, and renamed;
 either the old file, or the new one, plus at most a temporary file that the next run sweeps.
 """
 
+import filecmp
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from embryofrag.errors import EmbryofragError
 
@@ -26,33 +29,38 @@ def output_error(path: Path, error: OSError) -> OutputError:
     )
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, durable and whole. The folder entry itself is made durable by `sync_folder`.
+@contextmanager
+def open_atomic(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path`, durable and whole, when the block ends without an exception.
+
+    A file that would come out as it already is stays untouched. The folder entry is made durable by `sync_folder`.
 
     Raises:
         OutputError: the folder cannot be written; `path` is as it was before.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        try:
+            with open(partial, "wb") as file:
+                yield file
+                file.flush()
+                if not _holds_same(path, partial):
+                    os.fsync(file.fileno())
+                    os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise output_error(path, error) from error
 
 
-def write_if_other(path: Path, content: bytes) -> bool:
-    """Write `content` unless the file already holds exactly that; tells whether it wrote."""
-    try:
-        if path.stat().st_size == len(content) and path.read_bytes() == content:
-            return False
-    except FileNotFoundError:
-        pass
-    write_atomic(path, content)
-    return True
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` by `open_atomic`."""
+    with open_atomic(path) as file:
+        file.write(content)
+
+
+def _holds_same(path: Path, partial: Path) -> bool:
+    return path.is_file() and filecmp.cmp(path, partial, shallow=False)
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from embryofrag.errors import UsageError
 from embryofrag.records import Outcome
 from embryofrag.run.atomic import make_folder, output_error, sync_folder, write_atomic
-from embryofrag.run.results import Item
+from embryofrag.run.results import UNTRAINED, Item
 from embryofrag.run.settings import RunSettings
 
 
@@ -81,18 +81,25 @@ class Outputs:
                     sync_folder(folder)
 
 
-def check_output(out: Path, archive: Path) -> Outputs:
-    """Refuse an output folder inside the archive, and make it otherwise.
+def check_output(out: Path, archive: Path) -> None:
+    """Refuse an output folder inside the archive.
 
     Raises:
         UsageError: it lies in the archive, which is never written to, or is a file.
-        OutputError: it cannot be made.
     """
     real_out, real_archive = out.resolve(), archive.resolve()
     if real_out == real_archive or real_archive in real_out.parents:
         raise UsageError(f"the output folder {out} lies inside the archive {archive}; choose an --out outside of it")
     if out.exists() and not out.is_dir():
         raise UsageError(f"the output {out} is a file; choose a folder")
+
+
+def make_output(out: Path) -> Outputs:
+    """Make the output folder.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
     make_folder(out)
     return Outputs(out)
 
@@ -115,6 +122,7 @@ def write_pictures(
         fragment_HW: bool, the fragments.
         embryo_HW: bool, the embryo.
     """
+    # imported here because a run that finds nothing new needs no OpenCV
     from embryofrag.imaging.overlay import draw_overlay, encode_jpeg
     from embryofrag.imaging.png import encode_mask_png
 
@@ -138,6 +146,6 @@ def _caption(item: Item) -> list[str]:
     ]
     if item.referred:
         lines.append(f"referred: {item.refer_reasons.replace('_', ' ')}")
-    if "UNTRAINED" in (item.model or ""):
+    if UNTRAINED in item.model:
         lines.append("UNTRAINED model: no meaning")
     return lines

@@ -19,9 +19,12 @@ import numpy as np
 from embryofrag.archive import blank_overlay, merge_evidence, read_picture
 from embryofrag.engine.select import EngineChoice, EnginePair
 from embryofrag.errors import ItemError
-from embryofrag.grading.frame import FrameGrade, grade_frame
+from embryofrag.grading.embryo_presence import find_embryo
+from embryofrag.grading.frame import FrameGrade, GradingSettings, grade_frame
+from embryofrag.grading.ratio import counted_fragment, measure_masks
 from embryofrag.imaging.focus import focus_score
-from embryofrag.imaging.letterbox import Letterbox, letterbox, undo_letterbox
+from embryofrag.imaging.letterbox import Letterbox, letterbox
+from embryofrag.imaging.masks import EMBRYO, component_areas_px, count_components, mask_confidence, masks_in_frame
 from embryofrag.records import Frame, Outcome
 from embryofrag.run.outputs import Outputs, write_pictures
 from embryofrag.run.plan import file_sha256
@@ -178,10 +181,50 @@ def _finish(step: Predicted | Item, job: Job) -> Item:
     """Grade one frame and write its pictures."""
     if isinstance(step, Item):
         return step
-    prepared = step.prepared
-    fragment_HW, embryo_HW = (undo_letterbox(p.astype(np.float32), prepared.box) for p in step.probabilities_KSS)
-    raise_if_bad = grade_frame  # placeholder
-    return raise_if_bad
+    frame, image = step.prepared.frame, step.prepared.image
+    fragment_HW, embryo_HW = _masks(step, job)
+    grade = _grade(step, fragment_HW, embryo_HW, job.settings.grading)
+    item = frame_item(
+        frame,
+        job,
+        outcome=grade.outcome,
+        reason=grade.reason,
+        sha256=step.prepared.sha256,
+        ratio_mask=grade.ratio_mask,
+        ratio_reg=grade.ratio_reg,
+        grade=grade.grade,
+        scheme=grade.scheme,
+        denominator=grade.denominator,
+        fragment_area_px=grade.fragment_area_px,
+        embryo_area_px=grade.embryo_area_px,
+        num_fragments=grade.num_fragments,
+        focus=grade.focus,
+        referred=grade.referred,
+        refer_reasons=" ".join(grade.refer_reasons),
+    )
+    if item.outcome is Outcome.GRADED:
+        write_pictures(job.outputs, job.settings, item, image, fragment_HW, embryo_HW)
+    return item
+
+
+def _masks(step: Predicted, job: Job) -> tuple[np.ndarray, np.ndarray]:
+    """Fragment and embryo mask in the frame's pixels, bool (H, W)."""
+    return masks_in_frame(step.probabilities_KSS, step.prepared.box, job.settings.grading.mask_threshold)
+
+
+def _grade(
+    step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, settings: GradingSettings
+) -> FrameGrade:
+    areas = measure_masks(fragment_HW, embryo_HW, settings.denominator)
+    confidence = mask_confidence(step.probabilities_KSS[EMBRYO], step.prepared.box, settings.mask_threshold)
+    return grade_frame(
+        areas=areas,
+        embryo=find_embryo(embryo_HW, component_areas_px(embryo_HW), confidence),
+        num_fragments=count_components(counted_fragment(fragment_HW, embryo_HW, settings.denominator)),
+        ratio_reg=step.ratio_reg,
+        focus=focus_score(step.prepared.image, embryo_HW) if areas.embryo_area_px else None,
+        settings=settings,
+    )
 
 
 def frame_item(frame: Frame, job: Job, *, outcome: Outcome, reason: str = "", **values) -> Item:

@@ -8,7 +8,7 @@ from embryofrag import __version__
 from embryofrag.archive import ReadLimits, ScanOptions
 from embryofrag.engine.select import EngineChoice
 from embryofrag.errors import UsageError
-from embryofrag.grading.embryo import WINDOWS, Window
+from embryofrag.grading.embryo import EmbryoSettings
 from embryofrag.grading.frame import GradingSettings
 
 RECHECKS = ("stat", "hash")
@@ -21,8 +21,7 @@ class RunSettings:
     scan: ScanOptions = field(default_factory=ScanOptions)
     limits: ReadLimits = field(default_factory=ReadLimits)
     grading: GradingSettings = field(default_factory=GradingSettings)
-    windows: tuple[Window, ...] = WINDOWS
-    """Time windows summarised per embryo."""
+    embryo: EmbryoSettings = field(default_factory=EmbryoSettings)
     hpi_window: tuple[float, float] | None = None
     """Grade only frames whose hpi lies in [start, end]; frames of unknown hpi are graded. None: all."""
     masks: bool = True
@@ -39,8 +38,8 @@ class RunSettings:
     """A worker that finishes no frame for so long is taken to hang."""
 
     def __post_init__(self):
-        if self.batch_size < 1:
-            raise UsageError(f"--batch-size is at least 1, not {self.batch_size}")
+        if not 1 <= self.batch_size <= 64:
+            raise UsageError(f"--batch-size is between 1 and 64, not {self.batch_size}")
         if self.recheck not in RECHECKS:
             raise UsageError(f"--recheck is one of {', '.join(RECHECKS)}, not {self.recheck}")
         if not 0 <= self.audit_share <= 1:
