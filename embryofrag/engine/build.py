@@ -1,0 +1,196 @@
+"""Compile the engines of a model and let them stand only if they reproduce the reference."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from embryofrag import __version__
+from embryofrag.engine.backends import BACKENDS
+from embryofrag.engine.contract import MODULES
+from embryofrag.engine.digest import sha256_of_file, sha256_of_values
+from embryofrag.engine.eager import EagerEngine, load_deployed
+from embryofrag.engine.manifest import (
+    ENGINES_FOLDER,
+    EXPECTED_FILE,
+    EngineManifest,
+    engine_name,
+    rebuild_command,
+    write_manifest,
+)
+from embryofrag.engine.model import ModelInfo, read_model, read_probe
+from embryofrag.engine.openvino import has_precision, import_openvino
+from embryofrag.engine.parity import Answers, Parity, compare_answers, pack_answers
+from embryofrag.errors import EmbryofragError, UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildReport:
+    """What was built, and how well it matches."""
+
+    folder: Path
+    name: str
+    reason: str
+    """Why this precision, one sentence."""
+    parity: Parity
+    size_bytes: int
+    """Of the engine folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiler:
+    """How one backend compiles a module."""
+
+    compile: Callable[[torch.nn.Module, int, Path, bool], None]
+    """(module, side S, path without suffix to write to, whether to store weights as fp16)."""
+    can_run: Callable[[str], bool]
+    """Whether this machine runs a precision, asked of the backend itself."""
+    versions: Callable[[], dict[str, str]]
+
+
+def build_engines(
+    model_dir: Path,
+    *,
+    engine: str = "openvino",
+    precision: str = "auto",
+    out: Path | None = None,
+    fp16_weights: bool = False,
+) -> BuildReport:
+    """Compile both modules of a model, check them on the probe, and put them in place.
+
+    All is written to a folder beside the target and renamed once the parity gate is passed, so a failed build
+    leaves an older one as it was and nothing of its own.
+
+    Args:
+        model_dir: The model folder, with its weights.
+        engine: A key of `COMPILERS`.
+        precision: "auto" (bf16 where this CPU has it, else fp32) or one of the backend's.
+        out: Folder to hold the engine's folder; default ``MODEL/engines``, the only place runs look.
+        fp16_weights: Store weights in half the bytes; the arithmetic stays that of `precision`.
+
+    Raises:
+        UsageError: no such engine or precision.
+        EmbryofragError: the model cannot be read, this CPU lacks the precision, or the parity gate failed.
+    """
+    if engine not in COMPILERS:
+        raise UsageError(f"no engine {engine!r} to build: choose one of {', '.join(COMPILERS)}")
+    model = read_model(model_dir)
+    precision, reason = _choose_precision(model, engine, precision)
+    name = engine_name(engine, precision)
+    root = Path(out) if out is not None else model.path / ENGINES_FOLDER
+    root_is_new = not root.exists()
+    root.mkdir(parents=True, exist_ok=True)
+    unfinished = root / f".{name}.building-{os.getpid()}"
+    unfinished.mkdir()
+    try:
+        parity = _build_into(unfinished, model, engine, precision, fp16_weights)
+        size_bytes = sum(path.stat().st_size for path in unfinished.iterdir())
+        _put_in_place(unfinished, root / name)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if root_is_new and not any(root.iterdir()):
+            root.rmdir()
+    return BuildReport(folder=root / name, name=name, reason=reason, parity=parity, size_bytes=size_bytes)
+
+
+def _choose_precision(model: ModelInfo, engine: str, precision: str) -> tuple[str, str]:
+    precisions = list(BACKENDS[engine].needs)
+    can_run = COMPILERS[engine].can_run
+    if precision == "auto":
+        best = next(candidate for candidate in precisions if can_run(candidate))
+        lacking = precisions[: precisions.index(best)]
+        because = f"this CPU has no {', '.join(lacking)}" if lacking else "the fastest that this CPU can run"
+        return best, f"auto: took {best} ({because})"
+    if precision not in precisions:
+        raise UsageError(f"{engine} has no precision {precision!r}: choose one of auto, {', '.join(precisions)}")
+    if not can_run(precision):
+        raise EmbryofragError(
+            f"this CPU has no {precision}, so an engine of it cannot be checked here; "
+            f"build one it can run: {rebuild_command(model.path, 'fp32')}"
+        )
+    return precision, f"took {precision} as asked"
+
+
+def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str, fp16_weights: bool) -> Parity:
+    """Compile, check and describe both modules in `folder`; the manifest comes last."""
+    images = read_probe(model)
+    expected = _reference_answers(model, images)
+    for module in MODULES:
+        COMPILERS[engine].compile(
+            load_deployed(model, module), model.input_px, folder / f"module_{module}", fp16_weights
+        )
+    np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(expected))
+    manifest = EngineManifest(
+        backend=engine,
+        precision=precision,
+        model_id=model.id,
+        network_sha256=sha256_of_values(dict(model.network)),
+        input_px=model.input_px,
+        mask_threshold=model.mask_threshold,
+        needs=BACKENDS[engine].needs[precision],
+        weights="fp16" if fp16_weights else "fp32",
+        files={path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
+        versions={"embryofrag": __version__, **COMPILERS[engine].versions()},
+        parity={},
+    )
+    parity = compare_answers(expected, _compiled_answers(folder, manifest, images))
+    if not parity.passed:
+        remedy = "keep to the reference and report it" if precision == "fp32" else rebuild_command(model.path, "fp32")
+        raise EmbryofragError(
+            f"the {manifest.name} engine does not reproduce {model.id} and was not kept: {parity}; "
+            f"a more exact one: {remedy}"
+        )
+    write_manifest(folder, replace(manifest, parity=asdict(parity)))
+    return parity
+
+
+def _reference_answers(model: ModelInfo, images_NHWC: np.ndarray) -> Answers:
+    masks = EagerEngine(model, "a", engine_id="reference").run(images_NHWC) > model.mask_threshold
+    return Answers(masks_NKHW=masks, ratios_N=EagerEngine(model, "b", engine_id="reference").run(images_NHWC))
+
+
+def _compiled_answers(folder: Path, manifest: EngineManifest, images_NHWC: np.ndarray) -> Answers:
+    results = {}
+    for module in MODULES:
+        loaded = BACKENDS[manifest.backend].load(folder, manifest, module, None)
+        results[module] = loaded.run(images_NHWC)
+        loaded.close()
+    return Answers(masks_NKHW=results["a"] > manifest.mask_threshold, ratios_N=results["b"])
+
+
+def _put_in_place(unfinished: Path, target: Path) -> None:
+    """Rename a finished folder to its name; an older one steps aside first and comes back if that fails."""
+    if not target.exists():
+        unfinished.rename(target)
+        return
+    old = unfinished.with_name(unfinished.name + "-old")
+    target.rename(old)
+    try:
+        unfinished.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old)
+
+
+def _compile_openvino(deployed: torch.nn.Module, input_px: int, path: Path, fp16_weights: bool) -> None:
+    ov = import_openvino()
+    example = torch.zeros((1, input_px, input_px, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        converted = ov.convert_model(torch.export.export(deployed, (example,)))
+    converted.reshape([1, input_px, input_px, 3])
+    ov.save_model(converted, path.with_suffix(".xml"), compress_to_fp16=fp16_weights)
+
+
+def _openvino_versions() -> dict[str, str]:
+    return {"torch": torch.__version__, "openvino": import_openvino().__version__}
+
+
+COMPILERS: dict[str, Compiler] = {
+    "openvino": Compiler(compile=_compile_openvino, can_run=has_precision, versions=_openvino_versions),
+}
+"""By backend; the keys are those of `BACKENDS`."""

@@ -1,0 +1,58 @@
+"""What every engine is to the run: a uint8 batch in, probabilities or ratios out.
+
+An engine is one module of a model on one backend, without letterbox before it and without threshold behind it;
+normalisation is part of it. Shape legend: N image, K class (0 fragment, 1 embryo), S side of the square input.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+MODULES = ("a", "b")
+"""Module A gives masks, module B the ratio."""
+
+
+class Engine(Protocol):
+    """One loaded module. Not thread-safe: one caller at a time for each engine."""
+
+    id: str
+    """"<backend>-<precision>:<8 hex of what was built>", as the result rows name it."""
+    module: str
+    """One of `MODULES`."""
+    input_px: int
+    """Side S of the input."""
+
+    def run(self, images_NHWC: np.ndarray) -> np.ndarray:
+        """Run a batch of any size from 1; an image's result never depends on the rest of its batch, to the bit.
+
+        Args:
+            images_NHWC: uint8 (N, S, S, 3) RGB.
+
+        Returns:
+            Module A: probabilities, float32 (N, 2, S, S), fragment and embryo. Module B: ratios, float32 (N,), 0..1.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give threads and memory back; the engine is not used again."""
+        ...
+
+
+def output_shape(module: str, num_images: int, input_px: int) -> tuple[int, ...]:
+    """Return the shape of what `Engine.run` returns.
+
+    >>> output_shape("a", 3, 512), output_shape("b", 3, 512)
+    ((3, 2, 512, 512), (3,))
+    """
+    return (num_images, 2, input_px, input_px) if module == "a" else (num_images,)
+
+
+def check_images(images_NHWC: np.ndarray, input_px: int) -> None:
+    """Refuse what no engine takes.
+
+    Raises:
+        ValueError: not uint8 (N, S, S, 3) with N of at least 1.
+    """
+    shape = images_NHWC.shape
+    if images_NHWC.dtype != np.uint8 or len(shape) != 4 or shape[0] < 1 or shape[1:] != (input_px, input_px, 3):
+        raise ValueError(f"an engine takes uint8 (N, {input_px}, {input_px}, 3), not {images_NHWC.dtype} {shape}")

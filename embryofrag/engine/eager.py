@@ -1,0 +1,51 @@
+"""The reference engine: the network itself in PyTorch, fp32, from the model's safetensors."""
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from embryofrag.engine.contract import check_images, output_shape
+from embryofrag.engine.model import REMEDY, ModelInfo, verified_file, weights_file
+from embryofrag.errors import EmbryofragError
+from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
+from embryofrag.network.config import NetworkConfig
+from embryofrag.network.modules import DEPLOYED
+
+
+def load_deployed(model: ModelInfo, module: str) -> torch.nn.Module:
+    """Return module "a" or "b" of a model in evaluation mode, on the CPU.
+
+    Raises:
+        EmbryofragError: the weights are missing, changed, or do not fit the network that ``model.json`` states.
+    """
+    path = verified_file(model, weights_file(module))
+    try:
+        network = AttnRegDeepLab(NetworkConfig.from_dict(model.network))
+        network.load_state_dict(load_file(path))
+    except (ValueError, RuntimeError, SafetensorError) as error:
+        raise EmbryofragError(f"{path} does not fit the network in model.json ({error}): {REMEDY}") from error
+    return DEPLOYED[module](network).eval()
+
+
+class EagerEngine:
+    """One module in PyTorch, image by image so that a result never depends on its batch."""
+
+    def __init__(self, model: ModelInfo, module: str, *, engine_id: str):
+        self.id = engine_id
+        self.module = module
+        self.input_px = model.input_px
+        self._deployed = load_deployed(model, module)
+
+    @torch.inference_mode()
+    def run(self, images_NHWC: np.ndarray) -> np.ndarray:
+        """Run a batch; see `contract.Engine.run`."""
+        check_images(images_NHWC, self.input_px)
+        result = np.empty(output_shape(self.module, len(images_NHWC), self.input_px), np.float32)
+        for index, image in enumerate(images_NHWC):
+            result[index] = self._deployed(torch.tensor(image[None]))[0].numpy()
+        return result
+
+    def close(self) -> None:
+        """Drop the weights."""
+        del self._deployed

@@ -1,0 +1,117 @@
+"""The manifest of a compiled engine: what was built from what, with which parity."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from embryofrag.engine.digest import sha256_of_file, sha256_of_values
+from embryofrag.engine.model import ModelInfo
+from embryofrag.errors import EmbryofragError
+
+MANIFEST_SCHEMA = 1
+MANIFEST_FILE = "manifest.json"
+EXPECTED_FILE = "probe_expected.npz"
+ENGINES_FOLDER = "engines"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineManifest:
+    """What a built engine folder holds. Free of times and places: the same build gives the same manifest."""
+
+    backend: str
+    precision: str
+    model_id: str
+    network_sha256: str
+    """Of the network's config."""
+    input_px: int
+    mask_threshold: float
+    """The threshold the parity was counted at."""
+    needs: tuple[str, ...]
+    """CPU features without which it does not run, such as "bf16"."""
+    weights: str
+    """Number format of the stored weights: "fp32" or "fp16"."""
+    files: Mapping[str, str]
+    """sha256 by file name."""
+    versions: Mapping[str, str]
+    """Of embryofrag and of what compiled the engine."""
+    parity: Mapping[str, float]
+    """The fields of `Parity`."""
+
+    @property
+    def name(self) -> str:
+        """Name of the engine folder."""
+        return engine_name(self.backend, self.precision)
+
+    def engine_id(self, module: str) -> str:
+        """Return "<backend>-<precision>:<8 hex>" of one module, from the content that its results follow from."""
+        names = sorted(name for name in self.files if name.startswith(f"module_{module}."))
+        content = [self.name, self.model_id, self.input_px, *(self.files[name] for name in names)]
+        return f"{self.name}:{sha256_of_values(content)[:8]}"
+
+
+def engine_name(backend: str, precision: str) -> str:
+    """Name the folder of an engine.
+
+    >>> engine_name("openvino", "bf16")
+    'openvino-bf16'
+    """
+    return f"{backend}-{precision}"
+
+
+def rebuild_command(model_dir: Path, precision: str) -> str:
+    """Return the command that builds an engine anew."""
+    return f"embryofrag engines build {model_dir} --precision {precision}"
+
+
+def write_manifest(folder: Path, manifest: EngineManifest) -> None:
+    """Write the manifest with its own checksum."""
+    content = {"schema": MANIFEST_SCHEMA, **asdict(manifest), "needs": list(manifest.needs)}
+    document = {**content, "sha256": sha256_of_values(content)}
+    (folder / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path, model: ModelInfo) -> EngineManifest:
+    """Read a manifest and compare it with the folder's name and the model.
+
+    Raises:
+        EmbryofragError: it is missing, edited, of another schema, model, network or input size.
+    """
+    precision = folder.name.rpartition("-")[2]
+    remedy = f"build it anew: {rebuild_command(model.path, precision)}"
+    try:
+        document = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        stated = document.pop("sha256")
+        schema = document["schema"]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise EmbryofragError(f"{folder} has no readable {MANIFEST_FILE}; {remedy}") from error
+    if schema != MANIFEST_SCHEMA:
+        raise EmbryofragError(f"{folder} was built by another version of embryofrag (schema {schema}); {remedy}")
+    names = {field.name for field in fields(EngineManifest)}
+    if sha256_of_values(document) != stated or set(document) != {"schema", *names}:
+        raise EmbryofragError(f"{folder / MANIFEST_FILE} was changed after the build; {remedy}")
+    del document["schema"]
+    manifest = EngineManifest(**{**document, "needs": tuple(document["needs"])})
+    built_for = (manifest.name, manifest.model_id, manifest.network_sha256, manifest.input_px, manifest.mask_threshold)
+    wanted = (folder.name, model.id, sha256_of_values(dict(model.network)), model.input_px, model.mask_threshold)
+    if built_for != wanted:
+        raise EmbryofragError(
+            f"{folder} was built as {manifest.name} at {manifest.input_px} px from model {manifest.model_id}, "
+            f"but this is {model.id} at {model.input_px} px; {remedy}"
+        )
+    return manifest
+
+
+def verify_files(folder: Path, manifest: EngineManifest, model_dir: Path) -> None:
+    """Compare the sha256 of every file of the engine with its manifest.
+
+    Raises:
+        EmbryofragError: a file is missing, truncated or changed.
+    """
+    for name, sha256 in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or sha256_of_file(path) != sha256:
+            raise EmbryofragError(
+                f"{path} is missing or is not the file that was built (sha256 differs); build it anew: "
+                f"{rebuild_command(model_dir, manifest.precision)}"
+            )

@@ -1,0 +1,234 @@
+"""Choose an engine from what is built and what this machine can do, and load it.
+
+Choosing reads JSON only, so a run that finds nothing to do loads neither OpenVINO nor PyTorch.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embryofrag.engine.backends import BACKENDS, REFERENCE
+from embryofrag.engine.contract import MODULES, Engine
+from embryofrag.engine.digest import sha256_of_values
+from embryofrag.engine.machine import cpu_features
+from embryofrag.engine.manifest import (
+    ENGINES_FOLDER,
+    EXPECTED_FILE,
+    MANIFEST_FILE,
+    engine_name,
+    read_manifest,
+    rebuild_command,
+    verify_files,
+)
+from embryofrag.engine.model import ModelInfo, read_model, read_probe
+from embryofrag.engine.parity import Answers, compare_answers, unpack_answers
+from embryofrag.errors import EmbryofragError, UsageError
+
+LOAD_PROBE_IMAGES = 2
+"""Probe frames every load is checked with; the build was checked with all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineChoice:
+    """Which engine a run takes, and why. Picklable."""
+
+    model: ModelInfo
+    backend: str
+    precision: str
+    folder: Path | None
+    """Where the compiled engine lies; None for the reference."""
+    reason: str
+    """One sentence for the user."""
+    engine_a_id: str
+    engine_b_id: str
+    input_px: int
+    mask_threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePair:
+    """Both loaded modules of one model. The two may run at the same time, each for one caller."""
+
+    choice: EngineChoice
+    engine_a: Engine
+    engine_b: Engine
+
+    def masks(self, images_NHWC: np.ndarray) -> np.ndarray:
+        """Return probabilities float32 (N, 2, S, S), fragment and embryo, of uint8 (N, S, S, 3)."""
+        return self.engine_a.run(images_NHWC)
+
+    def ratios(self, images_NHWC: np.ndarray) -> np.ndarray:
+        """Return ratios float32 (N,), 0..1, of uint8 (N, S, S, 3)."""
+        return self.engine_b.run(images_NHWC)
+
+    def answers(self, images_NHWC: np.ndarray) -> Answers:
+        """Return thresholded masks and ratios, as parity counts them."""
+        masks = self.masks(images_NHWC) > self.choice.mask_threshold
+        return Answers(masks_NKHW=masks, ratios_N=self.ratios(images_NHWC))
+
+    def close(self) -> None:
+        """Close both engines."""
+        self.engine_a.close()
+        self.engine_b.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineState:
+    """One line of the list of engines."""
+
+    name: str
+    trouble: str | None
+    """None: fine. Else the sentence with the remedy."""
+
+
+def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto") -> EngineChoice:
+    """Choose the engine of a model.
+
+    Args:
+        model_dir: The model folder.
+        engine: "auto", a key of `BACKENDS`, or "eager".
+        precision: "auto" or a precision of the backend.
+
+    Raises:
+        UsageError: no such engine or precision.
+        EmbryofragError: the model cannot be read; no engine that fits is built; the one that fits was changed.
+    """
+    _check_names(engine, precision)
+    model = read_model(model_dir)
+    if engine == REFERENCE:
+        return _reference_choice(model)
+    passed_over = []
+    for backend, candidate in _candidates(engine, precision):
+        name = engine_name(backend, candidate)
+        folder = model.path / ENGINES_FOLDER / name
+        missing = set(BACKENDS[backend].needs[candidate]) - cpu_features()
+        if missing:
+            passed_over.append(f"{name}: this CPU has no {', '.join(sorted(missing))}")
+        elif not folder.is_dir():
+            passed_over.append(f"{name}: not built")
+        else:
+            return _compiled_choice(model, folder, _reason(engine, precision, name, passed_over))
+    raise EmbryofragError(
+        f"no compiled engine of {model.id} can run here ({'; '.join(passed_over)}): "
+        f"build one with {rebuild_command(model.path, precision)}"
+    )
+
+
+def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePair:
+    """Load both modules, after comparing every file with the manifest, and check them with the probe.
+
+    Args:
+        choice: What `choose_engine` returned.
+        num_threads: CPU threads; None: all CPUs this process may use. Changes the speed, never a result.
+
+    Raises:
+        EmbryofragError: the engine was changed since it was built or chosen, does not load, or no longer
+            reproduces the probe; with the command that builds it anew.
+    """
+    if choice.folder is None:
+        from embryofrag.engine.eager import EagerEngine
+
+        return EnginePair(
+            choice=choice,
+            engine_a=EagerEngine(choice.model, "a", engine_id=choice.engine_a_id),
+            engine_b=EagerEngine(choice.model, "b", engine_id=choice.engine_b_id),
+        )
+    manifest = read_manifest(choice.folder, choice.model)
+    remedy = f"build it anew: {rebuild_command(choice.model.path, choice.precision)}"
+    if (manifest.engine_id("a"), manifest.engine_id("b")) != (choice.engine_a_id, choice.engine_b_id):
+        raise EmbryofragError(f"{choice.folder} was built anew since the run began: start the run again")
+    missing = set(manifest.needs) - cpu_features()
+    if missing:
+        raise EmbryofragError(
+            f"{choice.folder} needs a CPU with {', '.join(sorted(missing))}, which this one has not; build one it can "
+            f"run: {rebuild_command(choice.model.path, 'fp32')}"
+        )
+    verify_files(choice.folder, manifest, choice.model.path)
+    load = BACKENDS[choice.backend].load
+    engine_a, engine_b = (load(choice.folder, manifest, module, num_threads) for module in MODULES)
+    pair = EnginePair(choice=choice, engine_a=engine_a, engine_b=engine_b)
+    images = read_probe(choice.model)[:LOAD_PROBE_IMAGES]
+    with np.load(choice.folder / EXPECTED_FILE, allow_pickle=False) as arrays:
+        expected = unpack_answers(arrays, len(images))
+    parity = compare_answers(expected, pair.answers(images))
+    if not parity.passed:
+        pair.close()
+        raise EmbryofragError(f"{choice.folder} no longer reproduces its probe: {parity}; {remedy}")
+    return pair
+
+
+def list_engines(model_dir: Path) -> list[str]:
+    """Return the names of the engines built for a model, sorted."""
+    folder = read_model(model_dir).path / ENGINES_FOLDER
+    return sorted(path.parent.name for path in folder.glob(f"[!.]*/{MANIFEST_FILE}"))
+
+
+def check_engines(model_dir: Path) -> list[EngineState]:
+    """Load every engine built for a model and say which are fine and what is wrong with the others."""
+    states = []
+    for name in list_engines(model_dir):
+        backend, _, precision = name.rpartition("-")
+        trouble = None
+        try:
+            load_pair(choose_engine(model_dir, backend, precision)).close()
+        except EmbryofragError as error:
+            trouble = str(error)
+        states.append(EngineState(name=name, trouble=trouble))
+    return states
+
+
+def _check_names(engine: str, precision: str) -> None:
+    engines = ("auto", *BACKENDS, REFERENCE)
+    if engine not in engines:
+        raise UsageError(f"no engine {engine!r}: choose one of {', '.join(engines)}")
+    known = {name for backend in BACKENDS.values() for name in backend.needs} if engine == "auto" else {"fp32"}
+    if engine in BACKENDS:
+        known = set(BACKENDS[engine].needs)
+    if precision != "auto" and precision not in known:
+        raise UsageError(f"{engine} has no precision {precision!r}: choose one of auto, {', '.join(sorted(known))}")
+
+
+def _candidates(engine: str, precision: str) -> Iterator[tuple[str, str]]:
+    for backend in BACKENDS:
+        for candidate in BACKENDS[backend].needs:
+            if engine in ("auto", backend) and precision in ("auto", candidate):
+                yield backend, candidate
+
+
+def _reason(engine: str, precision: str, name: str, passed_over: list[str]) -> str:
+    if "auto" not in (engine, precision):
+        return f"took {name} as asked"
+    because = "; ".join(passed_over) if passed_over else "the fastest that this CPU can run"
+    return f"auto: took {name} ({because})"
+
+
+def _compiled_choice(model: ModelInfo, folder: Path, reason: str) -> EngineChoice:
+    manifest = read_manifest(folder, model)
+    return EngineChoice(
+        model=model,
+        backend=manifest.backend,
+        precision=manifest.precision,
+        folder=folder,
+        reason=reason,
+        engine_a_id=manifest.engine_id("a"),
+        engine_b_id=manifest.engine_id("b"),
+        input_px=manifest.input_px,
+        mask_threshold=manifest.mask_threshold,
+    )
+
+
+def _reference_choice(model: ModelInfo) -> EngineChoice:
+    ids = [f"{REFERENCE}-fp32:{sha256_of_values([model.id, module])[:8]}" for module in MODULES]
+    return EngineChoice(
+        model=model,
+        backend=REFERENCE,
+        precision="fp32",
+        folder=None,
+        reason="took the PyTorch reference as asked; a compiled engine is several times faster",
+        engine_a_id=ids[0],
+        engine_b_id=ids[1],
+        input_px=model.input_px,
+        mask_threshold=model.mask_threshold,
+    )

@@ -1,0 +1,44 @@
+"""The two deployed sub-graphs of AttnRegDeepLab: uint8 NHWC frames in, probabilities or ratios out."""
+
+import torch
+from torch import Tensor, nn
+
+from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
+from embryofrag.network.normalise import NORMALISERS
+
+
+class ModuleA(nn.Module):
+    """The visual assistant: masks. All of the network but the ratio's last layer."""
+
+    def __init__(self, network: AttnRegDeepLab):
+        super().__init__()
+        self.normalise = NORMALISERS[network.config.normalise]()
+        self.backbone = network.backbone
+        self.head = network.head
+        self.decoder = network.decoder
+
+    def forward(self, images_NHWC: Tensor) -> Tensor:
+        """Map uint8 (N, H, W, 3) to probabilities float32 (N, 2, H, W), fragment and embryo."""
+        x_NCHW = self.normalise(images_NHWC)
+        features = self.backbone(x_NCHW)
+        latent = self.head.latent(features.f3, features.f4)
+        logits = self.decoder(features, latent, tuple(x_NCHW.shape[2:]))
+        return torch.sigmoid(logits.float())
+
+
+class ModuleB(nn.Module):
+    """The quantifier: the ratio. Backbone and regression head only."""
+
+    def __init__(self, network: AttnRegDeepLab):
+        super().__init__()
+        self.normalise = NORMALISERS[network.config.normalise]()
+        self.backbone = network.backbone
+        self.head = network.head
+
+    def forward(self, images_NHWC: Tensor) -> Tensor:
+        """Map uint8 (N, H, W, 3) to ratios float32 (N,), 0..1."""
+        features = self.backbone(self.normalise(images_NHWC))
+        return torch.sigmoid(self.head.ratio_logit(self.head.latent(features.f3, features.f4)).float())
+
+
+DEPLOYED = {"a": ModuleA, "b": ModuleB}

@@ -1,0 +1,35 @@
+"""Tiny UNTRAINED models for the engine tests, drawn by code."""
+
+from pathlib import Path
+
+import numpy as np
+
+from embryofrag.engine.model import ModelHeader, ModelInfo, write_model
+from embryofrag.network.config import NetworkConfig
+from embryofrag.network.seeded import module_weights, seeded_network
+
+TINY = NetworkConfig(backbone="resnet18", width=0.125, input_px=64)
+
+
+def draw_discs(size_px: int, count: int) -> np.ndarray:
+    """uint8 (count, S, S, 3): a bright disc with darker spots on a noisy ground, another one in each frame."""
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[:size_px, :size_px] / size_px
+    frames = []
+    for _ in range(count):
+        frame = rng.normal(90, 4, (size_px, size_px))
+        for grey, radius in ((60, 0.35), *((-40, 0.07),) * 4):
+            cy, cx = rng.uniform(0.35, 0.65, 2)
+            frame += grey * ((y - cy) ** 2 + (x - cx) ** 2 < radius**2)
+        frames.append(np.repeat(frame.clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2))
+    return np.stack(frames)
+
+
+def write_tiny_model(
+    out: Path, *, config: NetworkConfig = TINY, seed: int = 0, name: str = "tiny", num_probe_frames: int = 4
+) -> ModelInfo:
+    """Write an untrained model folder; both modules get the same network."""
+    frames = draw_discs(config.input_px, num_probe_frames)
+    weights = module_weights(seeded_network(config, seed, frames))
+    header = ModelHeader(name=name, trained=False, network=config.to_dict())
+    return write_model(out, header, {"a": weights, "b": weights}, frames)
