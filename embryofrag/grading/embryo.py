@@ -57,7 +57,7 @@ WINDOWS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbryoSettings:
-    """How the frames of one embryo are summed up; apart from `GradingSettings`, since no frame's verdict hangs on it."""
+    """How frames are summed up; apart from `GradingSettings`, since no verdict on a frame hangs on it."""
 
     windows: tuple[Window, ...] = tuple(WINDOWS.values())
     max_referred_share: float = 0.5
