@@ -1,0 +1,121 @@
+"""What an image's header says beside its pixels: focal plane, um per pixel, time, instrument."""
+
+import re
+import struct
+from dataclasses import dataclass
+from datetime import datetime
+
+UM_PER_PX_RANGE = (0.1, 2.0)
+"""Plausible um per pixel; a value outside is a printer's resolution or a wrong one, so unknown."""
+
+_UM_PER_UNIT = {2: 25400.0, 3: 10000.0}
+_RESOLUTION_UNIT, _X_RESOLUTION, _Y_RESOLUTION = 0x0128, 0x011A, 0x011B
+_MAKE, _MODEL, _EXIF_BLOCK = 0x010F, 0x0110, 0x8769
+_DIGITIZED, _ORIGINAL, _USER_COMMENT = 0x9004, 0x9003, 0x9286
+_TEN_TIMES_OFF = (800, 800)
+"""Vitrolife images of this size carry a resolution too small by ten."""
+
+_FOCAL = re.compile(r"Focal plane in mu:\s*(?P<um>[+-]?[0-9]{1,4}(?:[.,][0-9]{1,3})?)")
+_TIME = re.compile(r"([0-9]{4}):([0-9]{2}):([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
+_BROKEN_EXIF = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, SyntaxError, struct.error),
+    *(OverflowError, ZeroDivisionError, RecursionError, MemoryError),
+)
+"""What Pillow's parser raises on malformed Exif."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Each field None where the header is silent or not believable."""
+
+    focal_um: float | None = None
+    um_per_px: float | None = None
+    acquired_at: datetime | None = None
+    instrument: str | None = None
+
+
+NO_HEADER = Header()
+
+
+def read_exif(block: bytes, shape_px: tuple[int, int]) -> Header:
+    """Read an Exif block; a broken one gives an empty header, never an error.
+
+    Args:
+        block: the bytes of an APP1 segment or an eXIf chunk.
+        shape_px: height and width of the image.
+    """
+    from PIL import Image
+
+    try:
+        exif = Image.Exif()
+        exif.load(block)
+        inner = exif.get_ifd(_EXIF_BLOCK)
+        tags = {tag: exif.get(tag) for tag in (_MAKE, _MODEL, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT)}
+        tags |= {tag: inner.get(tag) for tag in (_DIGITIZED, _ORIGINAL, _USER_COMMENT)}
+    except _BROKEN_EXIF:
+        return NO_HEADER
+    instrument = " ".join(filter(None, (_text(tags[_MAKE]), _text(tags[_MODEL])))) or None
+    return Header(
+        focal_um=parse_focal(tags[_USER_COMMENT]),
+        um_per_px=_um_per_px(tags, shape_px, is_vitrolife="vitrolife" in (instrument or "").lower()),
+        acquired_at=parse_time(tags[_DIGITIZED]) or parse_time(tags[_ORIGINAL]),
+        instrument=instrument,
+    )
+
+
+def parse_focal(comment: object) -> float | None:
+    """Focal plane in um in an Exif user comment, whichever its text encoding.
+
+    >>> parse_focal(b"UNICODE" + bytes(1) + "Focal plane in mu: -15".encode("utf-16le"))
+    -15.0
+    """
+    found = _FOCAL.search(_text(comment))
+    return float(found["um"].replace(",", ".")) if found else None
+
+
+def parse_time(text: object) -> datetime | None:
+    """Time in an Exif date; what stands behind the seconds is ignored.
+
+    >>> parse_time("2017:01:10 02:26:030x00")
+    datetime.datetime(2017, 1, 10, 2, 26, 3)
+    """
+    found = _TIME.match(_text(text))
+    try:
+        return datetime(*map(int, found.groups())) if found else None
+    except ValueError:
+        return None
+
+
+def um_per_px_from(resolution: float, unit_um: float) -> float | None:
+    """um per pixel out of pixels per unit, where plausible.
+
+    >>> round(um_per_px_from(43688, 25400.0), 4), um_per_px_from(96, 25400.0)
+    (0.5814, None)
+    """
+    return plausible(unit_um / resolution) if resolution > 0 else None
+
+
+def plausible(um_per_px: float) -> float | None:
+    """The value where it lies within `UM_PER_PX_RANGE`, else None."""
+    low, high = UM_PER_PX_RANGE
+    return um_per_px if low <= um_per_px <= high else None
+
+
+def _um_per_px(tags: dict[int, object], shape_px: tuple[int, int], *, is_vitrolife: bool) -> float | None:
+    unit_um = _UM_PER_UNIT.get(tags[_RESOLUTION_UNIT]) if isinstance(tags[_RESOLUTION_UNIT], int) else None
+    try:
+        x, y = float(tags[_X_RESOLUTION]), float(tags[_Y_RESOLUTION] or tags[_X_RESOLUTION])
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    if unit_um is None or not x > 0 or abs(x - y) > 0.01 * x:
+        return None
+    if is_vitrolife and shape_px == _TEN_TIMES_OFF and unit_um / x > UM_PER_PX_RANGE[1]:
+        x *= 10
+    return um_per_px_from(x, unit_um)
+
+
+def _text(value: object) -> str:
+    """A tag as printable text of at most 200 characters; UTF-16 loses its zero bytes."""
+    if isinstance(value, bytes):
+        value = value.replace(b"\0", b"").decode("latin-1")
+    return "".join(char for char in value[:200] if char.isprintable()).strip() if isinstance(value, str) else ""

@@ -1,0 +1,71 @@
+"""Rules that every still decoder shares: size limits, zero tails, bit depths."""
+
+import numpy as np
+
+from embryofrag.archive.options import ReadLimits
+from embryofrag.errors import ItemError
+from embryofrag.records import Outcome
+
+ZERO_TAIL_SHARE = 0.25
+"""Share of an uncompressed image's last bytes that, when all zero, means a copy in progress."""
+
+
+def check_size(width_px: int, height_px: int, limits: ReadLimits) -> None:
+    """Refuse an impossible or too large declared size.
+
+    Raises:
+        ItemError: damaged.
+    """
+    if width_px < 1 or height_px < 1:
+        raise ItemError(Outcome.DAMAGED, f"declares {width_px}x{height_px} px")
+    if width_px * height_px > limits.max_pixels:
+        raise ItemError(
+            Outcome.DAMAGED, f"declares {width_px}x{height_px} px, over the limit of {limits.max_pixels} px"
+        )
+
+
+def count_zero_tail(data: bytes) -> int:
+    """Number of zero bytes at the end.
+
+    >>> count_zero_tail(b"ab" + bytes(3))
+    3
+    """
+    return len(data) - len(data.rstrip(b"\0"))
+
+
+def check_zero_tail(num_zero_bytes: int, num_pixel_bytes: int) -> None:
+    """Refuse uncompressed pixels of which the last `ZERO_TAIL_SHARE` were never written.
+
+    Raises:
+        ItemError: incomplete.
+    """
+    # an all-black image is an image
+    if num_pixel_bytes * ZERO_TAIL_SHARE <= num_zero_bytes < num_pixel_bytes:
+        share_pct = 100 * num_zero_bytes / num_pixel_bytes
+        raise ItemError(Outcome.INCOMPLETE, f"the last {share_pct:.0f} % of the pixel bytes are zero")
+
+
+def significant_bits(max_value: int) -> int:
+    """Bits that a camera which stores ``max_value`` in 16 bits most likely has: 8, 10, 12, 14 or 16.
+
+    >>> significant_bits(4000), significant_bits(255)
+    (12, 8)
+    """
+    return next(bits for bits in (8, 10, 12, 14, 16) if max_value < 1 << bits)
+
+
+def scale_to_uint8(image: np.ndarray, bits: int | None = None) -> np.ndarray:
+    """Scale a uint16 image so that full scale of its ``bits`` becomes 255, rounding to nearest.
+
+    Args:
+        image: uint16, any shape.
+        bits: significant bits by the header; by default `significant_bits` of the largest value.
+
+    >>> scale_to_uint8(np.array([0, 2048, 4095], np.uint16))
+    array([  0, 128, 255], dtype=uint8)
+    """
+    largest = int(image.max(initial=0))
+    if bits is None or largest >= 1 << bits:
+        bits = significant_bits(largest)
+    full_scale = (1 << bits) - 1
+    return ((image.astype(np.uint32) * 255 + full_scale // 2) // full_scale).astype(np.uint8)
