@@ -1,0 +1,126 @@
+"""Data sets of independent drawn frames: images, masks and a manifest."""
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from embryofrag.errors import EmbryofragError
+from embryofrag.phantom.frame import PhantomFrame, draw_frame
+from embryofrag.phantom.instrument import INSTRUMENTS, get_instrument
+
+MANIFEST_COLUMNS = (
+    "image",
+    "fragment_mask",
+    "embryo_mask",
+    "ratio",
+    "grade",
+    "stage",
+    "num_cells",
+    "patient",
+    "slide",
+    "well",
+    "instrument",
+    "seed",
+    "um_per_px",
+)
+
+_WELLS_PER_PATIENT = 6
+
+
+def grade_letter(ratio: float) -> str:
+    """Grade of the scheme `regdeeplab`: A [0, .10) B [.10, .25) C [.25, .50] D (.50, 1]; empty where ratio is nan.
+
+    >>> [grade_letter(r) for r in (0.0, 0.10, 0.25, 0.50, 0.51, math.nan)]
+    ['A', 'B', 'C', 'C', 'D', '']
+    """
+    if math.isnan(ratio):
+        return ""
+    return "A" if ratio < 0.10 else "B" if ratio < 0.25 else "C" if ratio <= 0.50 else "D"
+
+
+def format_ratio(ratio: float) -> str:
+    """Six decimals, empty where there is no embryo.
+
+    >>> format_ratio(0.25), format_ratio(math.nan)
+    ('0.250000', '')
+    """
+    return "" if math.isnan(ratio) else f"{ratio:.6f}"
+
+
+def make_empty_folder(out: Path) -> None:
+    """Creates the folder, or takes an empty one.
+
+    Raises:
+        EmbryofragError: It holds something, or is no folder.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise EmbryofragError(f"{out} is not an empty folder: name a new one with --out.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes a (H, W) grey or (H, W, 3) RGB uint8 image, or a (H, W) bool mask as 0/255."""
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * 255
+    ordered = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    path.write_bytes(cv2.imencode(".png", ordered)[1].tobytes())
+
+
+def write_frames(
+    out: Path, count: int, seed: int, instruments: Sequence[str] = tuple(INSTRUMENTS), empty_share: float = 0.0
+) -> Path:
+    """Writes `count` independent frames with masks and a manifest.
+
+    Args:
+        out: A new or empty folder.
+        count: Number of frames.
+        seed: Decides all of them; frame i of a seed is the same whatever the count.
+        instruments: Taken in turn.
+        empty_share: Share of empty wells, 0..1; their ratio and grade stay blank.
+
+    Returns:
+        Path of `manifest.csv`; the paths in it are relative to its folder.
+
+    Raises:
+        EmbryofragError: The folder holds something.
+        UsageError: No such instrument.
+    """
+    for name in instruments:
+        get_instrument(name)
+    make_empty_folder(out)
+    manifest = out / "manifest.csv"
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, MANIFEST_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for index in range(count):
+            rng = np.random.default_rng([seed, index])
+            frame_seed = int(rng.integers(2**31))
+            num_cells = 0 if rng.random() < empty_share else None
+            frame = draw_frame(frame_seed, instrument=instruments[index % len(instruments)], num_cells=num_cells)
+            writer.writerow(_write_frame(out, index, frame))
+    return manifest
+
+
+def _write_frame(out: Path, index: int, frame: PhantomFrame) -> dict[str, str | int]:
+    """Writes one frame's three files and returns its manifest row."""
+    name = f"{index:06d}"
+    files = {"image": f"{name}.png", "fragment_mask": f"{name}_fragment.png", "embryo_mask": f"{name}_embryo.png"}
+    for column, pixels in zip(files, (frame.image, frame.fragment_mask, frame.embryo_mask), strict=True):
+        write_png(out / files[column], pixels)
+    patient = index // _WELLS_PER_PATIENT
+    return files | {
+        "ratio": format_ratio(frame.ratio),
+        "grade": grade_letter(frame.ratio),
+        "stage": frame.stage,
+        "num_cells": frame.num_cells,
+        "patient": f"phantom-{patient:05d}",
+        "slide": f"S{90000 + patient}",
+        "well": index % _WELLS_PER_PATIENT + 1,
+        "instrument": frame.instrument,
+        "seed": frame.seed,
+        "um_per_px": f"{frame.um_per_px:.4f}",
+    }

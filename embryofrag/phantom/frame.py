@@ -1,0 +1,243 @@
+"""A drawn cleavage-stage embryo frame with exact masks.
+
+Chance comes in named streams of one seed, so that frames of the same seed share well, zona and look, whatever their
+stage, amount of fragmentation, time and focal plane.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from embryofrag.phantom.body import Patch, draw_body, trace_body
+from embryofrag.phantom.camera import expose, pass_through_jpeg, tint
+from embryofrag.phantom.debris import paint_debris
+from embryofrag.phantom.distractor import draw_distractors
+from embryofrag.phantom.fragment import draw_fragment_look, fragment_style, plan_fragments
+from embryofrag.phantom.instrument import Instrument, Look, draw_look, get_instrument
+from embryofrag.phantom.optics import cell_style, paint_body
+from embryofrag.phantom.overlay import burn_overlay, burn_scale_bar
+from embryofrag.phantom.packing import pack_cells
+from embryofrag.phantom.texture import crop_grain
+from embryofrag.phantom.well import draw_well, light_bench, light_well
+from embryofrag.phantom.zona import Zona, paint_zona, trace_inside
+
+MAX_CELLS = 8
+MAX_RATIO = 0.7
+
+_STAGE_WEIGHTS = {1: 0.10, 2: 0.28, 3: 0.10, 4: 0.28, 5: 0.06, 6: 0.06, 7: 0.04, 8: 0.08}
+"""Share of frames by number of cells, where the caller names none."""
+
+_CONTRAST_FLOOR = 0.085
+"""Least standard deviation of the contrast over the embryo."""
+
+_STREAMS = ("stage", "look", "well", "zona", "cells", "fragments", "paint", "debris", "camera", "overlay")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PhantomFrame:
+    """One drawn frame and the truth about it."""
+
+    image: np.ndarray
+    """(H, W) grey or (H, W, 3) RGB, uint8."""
+    fragment_mask: np.ndarray
+    """(H, W) bool: fragments, gaps up to 2 um closed, inside the zona."""
+    embryo_mask: np.ndarray
+    """(H, W) bool: cells and fragments, inside the zona."""
+    ratio: float
+    """area(fragment and embryo) / area(embryo) of the two masks, 0..1; nan in an empty well."""
+    stage: str
+    """`1-cell` .. `8-cell`, or `empty`."""
+    num_cells: int
+    instrument: str
+    seed: int
+    um_per_px: float
+
+
+def _stream(seed: int, name: str, *moment: int) -> np.random.Generator:
+    return np.random.default_rng([seed, _STREAMS.index(name), *moment])
+
+
+def draw_ratio(rng: np.random.Generator) -> float:
+    """An amount of fragmentation: one embryo in four has none, few have more than half."""
+    kind = rng.random()
+    if kind < 0.25:
+        return 0.0
+    low, high = (0.01, 0.12) if kind < 0.58 else (0.08, 0.32) if kind < 0.85 else (0.28, MAX_RATIO)
+    return float(rng.uniform(low, high))
+
+
+def draw_frame(
+    seed: int,
+    *,
+    instrument: str = "embryoscope",
+    ratio: float | None = None,
+    num_cells: int | None = None,
+    well: int | None = None,
+    hpi: float | None = None,
+    focal_um: float = 0.0,
+) -> PhantomFrame:
+    """Draws one frame, fully determined by its arguments.
+
+    Args:
+        seed: Not negative.
+        instrument: A key of `INSTRUMENTS`.
+        ratio: Fragmentation to draw, 0..0.7; drawn at random where None. The frame's own ratio is within 0.02 of it.
+        num_cells: 0 (an empty well) to 8; drawn at random where None.
+        well: Well number to burn in, where the instrument does so.
+        hpi: Hours post insemination to burn in, where the instrument does so.
+        focal_um: Focal plane; the picture blurs with its distance from 0.
+
+    Raises:
+        UsageError: No such instrument.
+        ValueError: `ratio` or `num_cells` outside its range.
+    """
+    kind = get_instrument(instrument)
+    rng = _stream(seed, "stage")
+    drawn_cells = int(rng.choice(list(_STAGE_WEIGHTS), p=list(_STAGE_WEIGHTS.values())))
+    drawn_ratio = draw_ratio(rng)
+    num_cells = drawn_cells if num_cells is None else num_cells
+    if ratio is None:
+        ratio = min(drawn_ratio, 0.15) if num_cells == 1 else drawn_ratio
+    if not 0 <= num_cells <= MAX_CELLS:
+        raise ValueError(f"num_cells is {num_cells}, not 0..{MAX_CELLS}")
+    if not 0 <= ratio <= MAX_RATIO:
+        raise ValueError(f"ratio is {ratio}, not 0..{MAX_RATIO}")
+
+    look = draw_look(_stream(seed, "look"), kind)
+    zona, light_HW = _draw_place(seed, kind, look)
+    field_HW = np.zeros(kind.shape, np.float32)
+    fragment_HW = embryo_HW = np.zeros(kind.shape, bool)
+    if num_cells:
+        focus_um = focal_um + look.focus_um
+        fragment_HW, embryo_HW = _paint_embryo(field_HW, seed, zona, look, num_cells, ratio, focus_um)
+    moment = (0 if hpi is None else round(hpi * 100), round(focal_um * 10) % 65536)
+    light_HW = np.maximum(light_HW * (1 + np.clip(field_HW, -0.95, 2.5)), 0)
+    image = _photograph(light_HW, seed, kind, look, focal_um, moment)
+    _burn_text(image, seed, kind, look, well, hpi)
+    image = pass_through_jpeg(image, int(_stream(seed, "overlay").integers(86, 97)))
+    area_px = int(np.count_nonzero(embryo_HW))
+    return PhantomFrame(
+        image=image,
+        fragment_mask=fragment_HW,
+        embryo_mask=embryo_HW,
+        ratio=int(np.count_nonzero(fragment_HW)) / area_px if area_px else math.nan,
+        stage=f"{num_cells}-cell" if num_cells else "empty",
+        num_cells=num_cells,
+        instrument=instrument,
+        seed=seed,
+        um_per_px=look.um_per_px,
+    )
+
+
+def _draw_place(seed: int, kind: Instrument, look: Look) -> tuple[Zona, np.ndarray]:
+    """The zona, 110 to 130 um wide inside, where the embryo rests, and the light behind it, (H, W) float32."""
+    rng = _stream(seed, "zona")
+    height, width = kind.shape
+    radius_px = rng.uniform(55, 65) / look.um_per_px
+    thickness_um = rng.uniform(13, 22)
+    outer_px = radius_px + thickness_um / look.um_per_px
+    direction_rad, far = rng.uniform(0, 2 * math.pi), math.sqrt(rng.random())
+    if kind.has_well:
+        well = draw_well(_stream(seed, "well"), kind, look.um_per_px)
+        room_px = well.radius_px - outer_px + 6 / look.um_per_px
+        x_px = well.x_px + room_px * far * math.cos(direction_rad)
+        y_px = well.y_px + room_px * far * math.sin(direction_rad)
+        light_HW = light_well(_stream(seed, "well", 1), well, kind, look)
+    else:
+        x_px = width / 2 + max(0, width / 2 - outer_px) * 0.8 * far * math.cos(direction_rad)
+        y_px = height / 2 + max(0, height / 2 - outer_px) * 0.8 * far * math.sin(direction_rad)
+        light_HW = light_bench(_stream(seed, "well", 1), kind, look)
+    inner = draw_body(rng, (x_px, y_px), radius_px, stretch=0.04, wobble=0.006)
+    return Zona(inner=inner, thickness_um=thickness_um, um_per_px=look.um_per_px), light_HW
+
+
+def _paint_embryo(
+    field_HW: np.ndarray, seed: int, zona: Zona, look: Look, num_cells: int, ratio: float, focus_um: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Paints zona, cells, fragments and debris, in place; returns the fragment mask and the embryo mask."""
+    shape = field_HW.shape
+    inside_HW = trace_inside(zona, shape)
+    rng = _stream(seed, "cells", num_cells)
+    bodies = pack_cells(rng, zona, num_cells, ratio)
+    margin_px = 5 * look.edge_um / look.um_per_px + 4
+    cells = [trace_body(body, shape, margin_px=margin_px, within_HW=inside_HW) for body in bodies]
+    embryo_HW = np.zeros(shape, bool)
+    for cell in cells:
+        embryo_HW[cell.window] |= cell.inside
+    fragments, fragment_HW = [], np.zeros(shape, bool)
+    if ratio > 0:
+        fragments, fragment_HW, embryo_HW = plan_fragments(
+            _stream(seed, "fragments"), zona, inside_HW, embryo_HW, ratio
+        )
+    paint_zona(field_HW, zona, look, _stream(seed, "zona", 1))
+    distractors = draw_distractors(rng, bodies, shape, look, inside_HW)
+    _paint_bodies(field_HW, cells, distractors, fragments, look, focus_um, _stream(seed, "paint"))
+    if fragments:
+        _roughen_fragments(field_HW, fragment_HW, zona, look, _stream(seed, "fragments", 1))
+    _raise_contrast(field_HW, embryo_HW)
+    paint_debris(field_HW, zona, look, _stream(seed, "debris"))
+    return fragment_HW, embryo_HW
+
+
+def _paint_bodies(
+    field_HW: np.ndarray,
+    cells: list[Patch],
+    distractors: list[tuple],
+    fragments: list[Patch],
+    look: Look,
+    focus_um: float,
+    rng: np.random.Generator,
+) -> None:
+    """Fragments below, cells, what lies in the cells, fragments above."""
+    shared = draw_fragment_look(rng, look)
+    below = [rng.random() < 0.25 for _ in fragments]
+    for fragment, is_below in zip(fragments, below, strict=True):
+        if is_below:
+            paint_body(field_HW, fragment, fragment_style(shared, look, rng), look, rng, focus_um)
+    for cell in cells:
+        paint_body(field_HW, cell, cell_style(look, rng), look, rng, focus_um)
+    for patch, style in distractors:
+        paint_body(field_HW, patch, style, look, rng, focus_um)
+    for fragment, is_below in zip(fragments, below, strict=True):
+        if not is_below:
+            paint_body(field_HW, fragment, fragment_style(shared, look, rng), look, rng, focus_um)
+
+
+def _roughen_fragments(
+    field_HW: np.ndarray, fragment_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator
+) -> None:
+    """Coarse refraction over the whole fragment mass, which hides the single outlines in a cluster, in place."""
+    strength = look.relief * rng.uniform(0.0, 0.6)
+    size_px = rng.uniform(0.9, 2.0) / zona.um_per_px
+    x, y, width, height = cv2.boundingRect(fragment_HW.astype(np.uint8))
+    window = slice(y, y + height), slice(x, x + width)
+    soft = cv2.GaussianBlur(fragment_HW[window].astype(np.float32), (0, 0), 0.8 / zona.um_per_px)
+    field_HW[window] += soft * crop_grain(rng, soft.shape, size_px, look.light) * np.float32(strength)
+
+
+def _raise_contrast(field_HW: np.ndarray, embryo_HW: np.ndarray) -> None:
+    """Strengthens a field that would leave the embryo nearly invisible, in place."""
+    contrast = float(field_HW[embryo_HW].std())
+    if contrast < _CONTRAST_FLOOR:
+        field_HW *= np.float32(_CONTRAST_FLOOR / contrast)
+
+
+def _photograph(
+    light_HW: np.ndarray, seed: int, kind: Instrument, look: Look, focal_um: float, moment: tuple[int, int]
+) -> np.ndarray:
+    """The camera's picture without text: (H, W) uint8, or (H, W, 3) RGB where the instrument has colour."""
+    image = expose(light_HW, look, focal_um, _stream(seed, "camera", *moment))
+    return tint(image, _stream(seed, "camera")) if kind.has_colour else image
+
+
+def _burn_text(image: np.ndarray, seed: int, kind: Instrument, look: Look, well: int | None, hpi: float | None) -> None:
+    """Burns in what the caller named, else what the instrument would, in place."""
+    rng = _stream(seed, "overlay", 1)
+    if rng.random() < kind.overlay_chance and well is None and hpi is None:
+        well, hpi = int(rng.integers(1, 13)), float(rng.uniform(17, 70))
+    if kind.overlay_chance:
+        burn_overlay(image, well, hpi)
+    if rng.random() < kind.scale_bar_chance:
+        burn_scale_bar(image, look.um_per_px, rng)

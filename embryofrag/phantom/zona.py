@@ -1,0 +1,95 @@
+"""The zona pellucida: its inner outline bounds the embryo, its band is granular."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embryofrag.phantom.body import Body, trace_body
+from embryofrag.phantom.instrument import Look
+from embryofrag.phantom.texture import crop_grain
+
+_GAP_UM = 1.0
+"""Cells and fragments stay this far inside the inner outline, so their outlines show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zona:
+    """Where the embryo is and how large."""
+
+    inner: Body
+    """The inner outline."""
+    thickness_um: float
+    um_per_px: float
+
+    @property
+    def x_px(self) -> float:
+        return self.inner.x_px
+
+    @property
+    def y_px(self) -> float:
+        return self.inner.y_px
+
+    @property
+    def radius_px(self) -> float:
+        """Inner radius."""
+        return self.inner.radius_px
+
+    @property
+    def thickness_px(self) -> float:
+        return self.thickness_um / self.um_per_px
+
+    @property
+    def outer_radius_px(self) -> float:
+        return self.radius_px + self.thickness_px
+
+
+def trace_inside(zona: Zona, shape: tuple[int, int]) -> np.ndarray:
+    """Depth inside the inner outline in pixels, (H, W) float32; -1000 far away."""
+    depth_HW = np.full(shape, -1000, np.float32)
+    patch = trace_body(zona.inner, shape, margin_px=6.0)
+    depth_HW[patch.window] = patch.depth_px - np.float32(_GAP_UM / zona.um_per_px)
+    return depth_HW
+
+
+def paint_zona(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator) -> None:
+    """Paints band, both outlines and the matter that clings to the inner one, in place.
+
+    Args:
+        field_HW: (H, W) float32 contrast.
+        zona: Geometry.
+        look: Light and grain of the frame.
+        rng: Source of chance.
+    """
+    px_per_um = 1 / zona.um_per_px
+    patch = trace_body(zona.inner, field_HW.shape, margin_px=1.9 * zona.thickness_px + 12)
+    out = -patch.depth_px
+    u = patch.dx_px * np.float32(look.light[0] / zona.radius_px) + patch.dy_px * np.float32(
+        look.light[1] / zona.radius_px
+    )
+    thick = np.float32(zona.thickness_px)
+    fade = np.float32(max(1.5, thick * rng.uniform(0.08, 0.35)))
+    band = np.clip((thick - out) / fade + np.float32(0.5), 0, 1) * np.clip(out + np.float32(0.5), 0, 1)
+    grain_px = look.grain_um / look.um_per_px
+    grain = crop_grain(rng, out.shape, grain_px * rng.uniform(0.9, 1.6), look.light)
+    painted = field_HW[patch.window]
+    painted += band * (np.float32(rng.uniform(-0.16, 0.04)) + np.float32(look.grain * rng.uniform(0.3, 0.8)) * grain)
+    # slopes: the outer one falls away from the middle, the inner one towards it
+    relief = np.float32(look.relief * rng.uniform(0.2, 0.8))
+    outer = np.exp(-np.square((out - thick) / np.float32(rng.uniform(2.5, 6) * px_per_um)))
+    inner_px = np.float32(max(0.8, look.edge_um * rng.uniform(0.8, 1.6) * px_per_um))
+    inner = np.exp(-np.square(out / inner_px))
+    painted += relief * u * (outer - np.float32(0.7) * inner) - np.float32(rng.uniform(0.0, 0.6) * look.edge) * inner
+    if rng.random() < 0.7:
+        _paint_clinging_matter(painted, out, look, rng, px_per_um)
+
+
+def _paint_clinging_matter(
+    painted: np.ndarray, out_px: np.ndarray, look: Look, rng: np.random.Generator, px_per_um: float
+) -> None:
+    """Bright and dark specks along the inner outline, in some places more than in others."""
+    width_px, place_px = rng.uniform(1.2, 3.2) * px_per_um, rng.uniform(-2.0, 2.5) * px_per_um
+    ring = np.exp(-np.square((out_px + np.float32(place_px)) / np.float32(width_px)))
+    patchy = np.clip(0.4 + 0.8 * crop_grain(rng, out_px.shape, 13.0 * px_per_um, (0.7, 0.7)), 0, 1.5)
+    speck_px = rng.uniform(0.5, 1.1) * px_per_um
+    specks = crop_grain(rng, out_px.shape, speck_px, look.light)
+    painted += ring * patchy * specks * np.float32(rng.uniform(0.06, 0.24) * (0.4 + 2 * look.relief))

@@ -1,0 +1,71 @@
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from embryofrag.errors import EmbryofragError, UsageError
+from embryofrag.phantom import INSTRUMENTS, write_frames
+from embryofrag.phantom.dataset import MANIFEST_COLUMNS, grade_letter
+
+
+def read_grey(path: Path) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory) -> Path:
+    return write_frames(tmp_path_factory.mktemp("frames"), 9, seed=2, empty_share=0.25)
+
+
+def read_rows(manifest: Path) -> list[dict[str, str]]:
+    with manifest.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_manifest_agrees_with_the_mask_files(manifest):
+    rows = read_rows(manifest)
+    assert len(rows) == 9
+    assert tuple(rows[0]) == MANIFEST_COLUMNS
+    for row in rows:
+        fragment = read_grey(manifest.parent / row["fragment_mask"])
+        embryo = read_grey(manifest.parent / row["embryo_mask"])
+        assert set(np.unique(fragment)) | set(np.unique(embryo)) <= {0, 255}
+        if row["stage"] == "empty":
+            assert (row["ratio"], row["grade"], embryo.any()) == ("", "", False)
+            continue
+        ratio = ((fragment > 0) & (embryo > 0)).sum() / (embryo > 0).sum()
+        assert float(row["ratio"]) == pytest.approx(ratio, abs=1e-6)
+        assert row["grade"] == grade_letter(ratio)
+
+
+def test_images_have_the_shape_of_their_instrument_and_all_instruments_occur(manifest):
+    rows = read_rows(manifest)
+    assert {row["instrument"] for row in rows} == set(INSTRUMENTS)
+    for row in rows:
+        assert read_grey(manifest.parent / row["image"]).shape == INSTRUMENTS[row["instrument"]].shape
+
+
+def test_one_place_of_a_slide_is_used_once(manifest):
+    places = [(row["slide"], row["well"]) for row in read_rows(manifest)]
+    assert len(set(places)) == len(places)
+
+
+def test_fewer_frames_of_the_same_seed_are_the_first_ones(manifest, tmp_path):
+    write_frames(tmp_path / "few", 2, seed=2, empty_share=0.25)
+    for name in ("000000.png", "000001.png", "000001_embryo.png"):
+        assert (tmp_path / "few" / name).read_bytes() == (manifest.parent / name).read_bytes()
+
+
+def test_folder_that_holds_something_is_refused(tmp_path):
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(EmbryofragError, match="not an empty folder"):
+        write_frames(tmp_path, 1, seed=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_unknown_instrument_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UsageError):
+        write_frames(tmp_path / "new", 1, seed=0, instruments=("telescope",))
+    assert not (tmp_path / "new").exists()
