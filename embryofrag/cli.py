@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -109,8 +109,8 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
 @click.option("--overlays", is_flag=True, help="Write each graded frame with its outlines as JPEG.")
 @click.option("--scheme", default="regdeeplab", show_default=True, help="Grade scheme: regdeeplab, istanbul-2011.")
 @click.option(
-    "--denominator", type=click.Choice(["embryo", "image"]), default="embryo", show_default=True,
-    help="What the fragment area is divided by; `image` for tight crops.",
+    "--denominator", type=click.Choice(["embryo", "image"]),
+    help="What the fragment area is divided by; `image` for tight crops. [default: as the model was trained]",
 )  # fmt: skip
 @click.option("--hpi-window", nargs=2, type=float, metavar="START END", help="Grade only these hours, where known.")
 @click.option("--max-disagreement", type=float, default=0.10, show_default=True, help="Refer above this |A - B|.")
@@ -140,7 +140,7 @@ def grade(ctx: click.Context, archive: Path, out: Path, log_json: bool, **option
             "(`embryofrag demo` shows a run with an untrained one)"
         )
     choice = choose_engine(options["model"], options["engine"], options["precision"])
-    settings = _run_settings(options, choice.mask_threshold)
+    settings = _run_settings(options, choice.model)
     terminal.announce(choice)
     with terminal.show_progress(log_json) as notify:
         report = grade_archive(archive, out, choice, settings, notify)
@@ -148,28 +148,24 @@ def grade(ctx: click.Context, archive: Path, out: Path, log_json: bool, **option
     ctx.exit(report.exit_code)
 
 
-def _run_settings(options: dict, mask_threshold: float):
-    from embryofrag.grading.embryo import EmbryoSettings
+def _run_settings(options: dict, model):
     from embryofrag.grading.frame import GradingSettings
     from embryofrag.grading.referral import ReferralSettings
     from embryofrag.run.settings import RunSettings
 
     try:
+        referral = ReferralSettings(max_disagreement=options["max_disagreement"], cut_margin=options["cut_margin"])
         grading = GradingSettings(
             scheme=options["scheme"],
-            denominator=options["denominator"],
-            mask_threshold=mask_threshold,
-            referral=ReferralSettings(
-                max_disagreement=options["max_disagreement"], cut_margin=options["cut_margin"]
-            ),
+            denominator=options["denominator"] or model.denominator,
+            mask_threshold=model.mask_threshold,
+            referral=referral,
         )
-        embryo = EmbryoSettings(cut_margin=options["cut_margin"])
     except ValueError as error:
         raise UsageError(str(error)) from error
     return RunSettings(
         scan=_scan_options(options["focal"], options["pattern"], options["embryo_by"]),
         grading=grading,
-        embryo=embryo,
         hpi_window=options["hpi_window"],
         masks=options["masks"],
         overlays=options["overlays"],
@@ -216,7 +212,7 @@ def engines_list(model: Path, as_json: bool) -> None:
 
     found = list_engines(model)
     if as_json:
-        click.echo(json.dumps([entry.to_dict() for entry in found], indent=2))
+        click.echo(json.dumps([asdict(manifest) for manifest in found], indent=2))
     else:
         terminal.print_engines(model, found)
 
@@ -235,7 +231,7 @@ def engines_check(ctx: click.Context, model: Path) -> None:
 
     checks = check_engines(model)
     terminal.print_checks(model, checks)
-    ctx.exit(0 if checks and all(check.ok for check in checks) else 1)
+    ctx.exit(0 if checks and all(check.trouble is None for check in checks) else 1)
 
 
 @main.group()

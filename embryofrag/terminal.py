@@ -1,17 +1,29 @@
 """What a person sees: progress on stderr, tables on stdout."""
 
+import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from embryofrag.records import TROUBLE, Outcome
+from embryofrag.archive import Scan
+from embryofrag.archive.names import natural_path_key
+from embryofrag.engine.manifest import EngineManifest
+from embryofrag.engine.select import EngineChoice, EngineState
+from embryofrag.records import TROUBLE, Frame, Outcome
 from embryofrag.run.events import Event, Finished, Notify, Scanned
+from embryofrag.run.grade import RunReport
+
+if TYPE_CHECKING:
+    from embryofrag.engine.build import BuildReport  # needs PyTorch
 
 MEANING = {
     Outcome.GRADED: "masks, ratios and a grade",
@@ -118,3 +130,109 @@ def outcome_table(counts: Mapping[Outcome, int], title: str) -> Table:
             style = "yellow" if outcome in TROUBLE else None
             table.add_row(outcome, str(counts[outcome]), meaning, style=style)
     return table
+
+
+def announce(choice: EngineChoice) -> None:
+    """Say which model and engine a run takes, and why."""
+    stderr.print(f"model {choice.model.label}; {choice.reason}", markup=False, soft_wrap=True)
+    if not choice.model.trained:
+        stderr.print("UNTRAINED model: its masks, ratios and grades mean nothing", style="bold yellow")
+
+
+def print_report(report: RunReport, choice: EngineChoice) -> None:
+    """What a run did, and where its results lie."""
+    stdout.print(outcome_table(report.counts, "What this run did"))
+    if report.counts != report.standing:
+        stdout.print(outcome_table(report.standing, "Where every file stands"))
+    timings = report.timings
+    if report.num_read:
+        rate = report.num_read / timings.grade_s
+        stdout.print(f"{report.num_read} frames read in {timings.grade_s:.1f} s ({rate:.1f} frames/s)")
+    else:
+        stdout.print(f"nothing to do, known after {timings.total_s:.1f} s")
+    outputs = report.outputs
+    stdout.print(f"embryos:  {outputs.embryos_csv}", soft_wrap=True)
+    stdout.print(f"files:    {outputs.files_csv}", soft_wrap=True)
+    for name in ("embryos", "masks", "overlays"):
+        if (outputs.root / name).is_dir():
+            stdout.print(f"{name + ':':9} {outputs.root / name}/", soft_wrap=True)
+    if not choice.model.trained:
+        stdout.print("UNTRAINED model: these masks, ratios and grades mean nothing", style="bold yellow")
+
+
+def print_scan(scan: Scan) -> None:
+    """What an archive holds: a row an embryo, then the files set aside."""
+    table = Table(title="Embryos", title_justify="left")
+    for name in ("embryo", "layout"):
+        table.add_column(name)
+    for name in ("frames", "runs", "planes um", "hpi"):
+        table.add_column(name, justify="right")
+    by_embryo: dict[str, list[Frame]] = {}
+    for frame in scan.frames:
+        by_embryo.setdefault(frame.embryo, []).append(frame)
+    for embryo, frames in by_embryo.items():
+        planes = sorted({frame.focal_um for frame in frames} - {None})
+        table.add_row(
+            embryo,
+            frames[0].layout,
+            str(len(frames)),
+            _span([frame.run for frame in frames], "{:g}"),
+            " ".join(f"{plane:g}" for plane in planes) or "unknown",
+            _span([frame.hpi for frame in frames], "{:.1f}"),
+        )
+    stdout.print(table)
+    stdout.print(f"{len(scan.frames)} frames of {len(by_embryo)} embryos, {len(scan.set_aside)} files set aside")
+    aside = Counter((found.outcome, found.reason) for found in scan.set_aside)
+    for (outcome, reason), count in sorted(aside.items()):
+        stdout.print(f"  {count} {outcome}: {reason}", markup=False, soft_wrap=True)
+
+
+def _span(values: list[float | None], form: str) -> str:
+    known = [value for value in values if value is not None]
+    return f"{form.format(min(known))} - {form.format(max(known))}" if known else "unknown"
+
+
+SCAN_COLUMNS = ("source", "embryo", "frame", "layout", "slide", "well", "run", "focal_um", "hpi", "outcome", "reason")
+
+
+def print_scan_csv(scan: Scan) -> None:
+    """One row a file found; frames to be graded have no outcome yet."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(SCAN_COLUMNS)
+    for found in sorted((*scan.frames, *scan.set_aside), key=lambda found: natural_path_key(found.source)):
+        values = (getattr(found, name, None) for name in SCAN_COLUMNS)
+        writer.writerow(["" if value is None else value for value in values])
+
+
+def print_build(report: "BuildReport") -> None:
+    """What was built, and the proof."""
+    stdout.print(f"built {report.name} in {report.folder} ({report.size_bytes / 1e6:.1f} MB)", soft_wrap=True)
+    stdout.print(report.reason, markup=False, soft_wrap=True)
+    stdout.print(f"parity with PyTorch on {report.parity.num_images} probe frames: {report.parity}", soft_wrap=True)
+
+
+def print_engines(model_dir: Path, manifests: list[EngineManifest]) -> None:
+    """The engines built for a model, with the record of their parity."""
+    if not manifests:
+        stdout.print(f"no engine is built for {model_dir}: embryofrag engines build {model_dir}", soft_wrap=True)
+        return
+    table = Table()
+    for name in ("engine", "needs", "input px", "masks differ", "ratios differ"):
+        table.add_column(name)
+    for manifest in manifests:
+        table.add_row(
+            manifest.name,
+            " ".join(manifest.needs) or "any CPU",
+            str(manifest.input_px),
+            f"{manifest.parity['mask_differ_frac']:.4%}",
+            f"{manifest.parity['ratio_max_difference']:.6f}",
+        )
+    stdout.print(table)
+
+
+def print_checks(model_dir: Path, states: list[EngineState]) -> None:
+    """Which engines load and reproduce their probe here."""
+    for state in states:
+        stdout.print(f"{state.name}: {state.trouble or 'OK'}", markup=False, soft_wrap=True)
+    if not states:
+        print_engines(model_dir, [])

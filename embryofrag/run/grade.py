@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from embryofrag.archive import natural_key, scan_archive
+from embryofrag.archive import scan_archive
+from embryofrag.archive.names import natural_path_key
 from embryofrag.engine.select import EngineChoice
 from embryofrag.errors import EXIT_ITEMS_FAILED, EXIT_OK
 from embryofrag.records import TROUBLE, Outcome
@@ -34,12 +35,12 @@ class Timings:
 
     scan_s: float
     """Listing the archive and comparing it with the ledger."""
-    load_s: float
-    """Loading and probing the engines in the worker."""
-    engines_s: float
-    """Inside the engines."""
     grade_s: float
-    """From the worker's start to the last row."""
+    """From then to the last row."""
+    start_s: float
+    """The part of grade_s in which workers start and engines are loaded and probed."""
+    engines_s: float
+    """The part of grade_s inside the engines."""
     total_s: float
 
 
@@ -64,9 +65,7 @@ class RunReport:
         return EXIT_ITEMS_FAILED if any(self.counts.get(outcome) for outcome in TROUBLE) else EXIT_OK
 
 
-def grade_archive(
-    archive: Path, out: Path, choice: EngineChoice, settings: RunSettings, notify: Notify
-) -> RunReport:
+def grade_archive(archive: Path, out: Path, choice: EngineChoice, settings: RunSettings, notify: Notify) -> RunReport:
     """Grade every frame of an archive that the output does not already hold.
 
     Args:
@@ -86,13 +85,11 @@ def grade_archive(
     with hold_lock(out), open_ledger(out) as ledger:
         sweep_partials(out)
         found = [*scan.frames, *scan.set_aside]
-        run_number = ledger.begin_run(sorted((file.source for file in found), key=natural_key))
+        run_number = ledger.begin_run(sorted((file.source for file in found), key=natural_path_key))
         key = result_key(settings, choice)
         plan = plan_run(scan, ledger.item, key, settings, outputs, run_number)
         scan_s = time.perf_counter() - begun_s
-        notify(
-            Scanned(num_found=len(found), num_work=len(plan.work), num_unchanged=plan.num_unchanged, scan_s=scan_s)
-        )
+        notify(Scanned(num_found=len(found), num_work=len(plan.work), num_unchanged=plan.num_unchanged, scan_s=scan_s))
         counts = Counter({Outcome.UNCHANGED: plan.num_unchanged} if plan.num_unchanged else {})
         clock = Clock()
         job = Job(choice=choice, settings=settings, outputs=outputs, result_key=key)
@@ -108,7 +105,7 @@ def grade_archive(
             num_read=len(plan.work),
             timings=Timings(
                 scan_s=scan_s,
-                load_s=clock.load_s,
+                start_s=clock.start_s,
                 engines_s=clock.engines_s,
                 grade_s=graded_s - scan_s,
                 total_s=time.perf_counter() - begun_s,

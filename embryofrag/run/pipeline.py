@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -130,9 +130,7 @@ def _set_repeat_aside(step: Prepared | Item, seen: dict[str, str], job: Job) -> 
     first = seen.setdefault(step.sha256, frame.source)
     if first != frame.source:
         reason = f"same bytes as {first}"
-        return frame_item(
-            frame, job, outcome=Outcome.DUPLICATE, reason=reason, sha256=step.sha256, duplicate_of=first
-        )
+        return frame_item(frame, job, outcome=Outcome.DUPLICATE, reason=reason, sha256=step.sha256, duplicate_of=first)
     if frame.twin_of is not None:
         reason = f"same slide, well, run and plane as {frame.twin_of}, but another picture"
         return frame_item(
@@ -212,9 +210,7 @@ def _masks(step: Predicted, job: Job) -> tuple[np.ndarray, np.ndarray]:
     return masks_in_frame(step.probabilities_KSS, step.prepared.box, job.settings.grading.mask_threshold)
 
 
-def _grade(
-    step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, settings: GradingSettings
-) -> FrameGrade:
+def _grade(step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, settings: GradingSettings) -> FrameGrade:
     areas = measure_masks(fragment_HW, embryo_HW, settings.denominator)
     confidence = mask_confidence(step.probabilities_KSS[EMBRYO], step.prepared.box, settings.mask_threshold)
     return grade_frame(

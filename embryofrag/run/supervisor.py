@@ -7,6 +7,7 @@ time) the held frames are tried one by one at once.
 
 import multiprocessing
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,10 +33,12 @@ class WorkerEnded(Exception):
 
 @dataclass
 class Clock:
-    """Seconds that the workers report, summed over restarts."""
+    """Seconds of a run's workers, summed over restarts."""
 
-    load_s: float = 0.0
+    start_s: float = 0.0
+    """From the start of the process to loaded and probed engines."""
     engines_s: float = 0.0
+    """Inside the engines; workers that died have taken theirs with them."""
     num_workers: int = 0
 
 
@@ -124,10 +127,12 @@ class Supervisor:
 
     def _stream(self, waiting: deque[Frame], held: deque[Frame]) -> Iterator[Item]:
         """Feed one fresh worker; `held` are the frames it has and has not answered."""
+        begun_s = time.perf_counter()
         worker = Worker(self.job, self.seen(), self.job.settings.hang_s)
-        self.clock.num_workers += 1
         try:
-            self._await_ready(worker)
+            _await_ready(worker)
+            self.clock.start_s += time.perf_counter() - begun_s
+            self.clock.num_workers += 1
             while waiting or held:
                 while waiting and len(held) < self.job.num_held:
                     worker.send(waiting[0])
@@ -140,14 +145,6 @@ class Supervisor:
             self.clock.engines_s += worker.receive().engines_s
         finally:
             worker.stop()
-
-    def _await_ready(self, worker: Worker) -> None:
-        try:
-            self.clock.load_s += worker.receive().load_s
-        except WorkerEnded as ended:
-            raise EmbryofragError(
-                f"the engines could not be started ({ended.cause}); check free memory and `embryofrag engines check`"
-            ) from ended
 
     def _isolate(self, suspects: list[Frame], ended: WorkerEnded) -> Iterator[Item]:
         """Try the frames that a dead worker held in smaller parts."""
@@ -167,6 +164,15 @@ class Supervisor:
 
 
 _LOSS = "ended the worker"
+
+
+def _await_ready(worker: Worker) -> None:
+    try:
+        worker.receive()
+    except WorkerEnded as ended:
+        raise EmbryofragError(
+            f"the engines could not be started ({ended.cause}); check free memory and `embryofrag engines check`"
+        ) from ended
 
 
 def _is_loss(item: Item) -> bool:

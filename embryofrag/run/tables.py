@@ -6,13 +6,12 @@ so a rerun that changes nothing leaves them byte for byte as they are.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from embryofrag.grading.embryo import EmbryoSummary, summarise_embryo
-from embryofrag.grading.schemes import SCHEMES
+from embryofrag.grading.embryo import EmbryoFrame, summarise_embryo
 from embryofrag.records import Outcome
 from embryofrag.run.atomic import make_folder, open_atomic, output_error, sync_folder
 from embryofrag.run.ledger import Ledger
@@ -27,7 +26,15 @@ FRAME_COLUMNS = (
     "engine_a", "engine_b",
 )  # fmt: skip
 
-_DECIMALS = {"hpi": 2, "focal_um": 1, "um_per_px": 4}
+EMBRYO_COLUMNS = (
+    "embryo", "slide", "well", "num_frames", "num_graded", "num_no_embryo", "num_referred", "hpi_first", "hpi_last",
+    "ratio_median", "ratio_iqr", "ratio_min", "ratio_max", "ratio_last", "ratio_mask_median", "grade", "scheme",
+    "denominator", "referred", "refer_reasons", "model", "engine_a", "engine_b",
+)  # fmt: skip
+"""Followed by WINDOW_COLUMNS once for each time window, after its name."""
+WINDOW_COLUMNS = ("n", "ratio_median", "ratio_iqr", "grade")
+
+_DECIMALS = {"hpi": 2, "hpi_first": 2, "hpi_last": 2, "focal_um": 1, "um_per_px": 4}
 _RATIO_DECIMALS = 4
 
 
@@ -48,7 +55,7 @@ def write_tables(ledger: Ledger, outputs: Outputs, settings: RunSettings) -> Non
         current.add(path.name)
         _write_csv(path, FRAME_COLUMNS, (_cells(item, FRAME_COLUMNS) for item in items))
         summaries.append(_embryo_cells(embryo, items, settings))
-    columns = embryo_columns(settings)
+    columns = [*EMBRYO_COLUMNS, *(f"{w.name}_{c}" for w in settings.embryo.windows for c in WINDOW_COLUMNS)]
     _write_csv(outputs.embryos_csv, columns, summaries)
     _drop_stale_tables(outputs, current)
     sync_folder(outputs.embryo_tables)
@@ -91,3 +98,52 @@ def cell(name: str, value: object) -> str:
     if isinstance(value, float):
         return f"{value:.{_DECIMALS.get(name, _RATIO_DECIMALS)}f}"
     return str(value)
+
+
+def _embryo_cells(embryo: str, items: Sequence[Item], settings: RunSettings) -> list[str]:
+    """One embryo's row; files set aside (other planes, other hours) are no frames of it."""
+    frames = [item for item in items if item.frame is not None]
+    summary = summarise_embryo([_embryo_frame(item) for item in frames], settings.grading, settings.embryo)
+    first = frames[0] if frames else items[0]
+    graded = next((item for item in frames if item.outcome is Outcome.GRADED), first)
+    hours = [item.hpi for item in frames if item.hpi is not None]
+    values = {
+        "embryo": embryo,
+        "slide": first.slide,
+        "well": first.well,
+        "num_frames": summary.num_frames,
+        "num_graded": summary.num_graded,
+        "num_no_embryo": sum(item.outcome is Outcome.NO_EMBRYO for item in frames),
+        "num_referred": summary.num_referred,
+        "hpi_first": min(hours, default=None),
+        "hpi_last": max(hours, default=None),
+        "ratio_median": summary.ratio.median,
+        "ratio_iqr": summary.ratio.iqr,
+        "ratio_min": summary.ratio_min,
+        "ratio_max": summary.ratio_max,
+        "ratio_last": summary.ratio_last,
+        "ratio_mask_median": summary.ratio_mask_median,
+        "grade": summary.ratio.grade,
+        "scheme": summary.scheme,
+        "denominator": settings.grading.denominator,
+        "referred": summary.referred if summary.num_graded else None,
+        "refer_reasons": " ".join(summary.refer_reasons),
+        "model": graded.model,
+        "engine_a": graded.engine_a,
+        "engine_b": graded.engine_b,
+    }
+    cells = [cell(name, values[name]) for name in EMBRYO_COLUMNS]
+    for spread in summary.windows.values():
+        inside = (spread.num_frames, spread.median, spread.iqr, spread.grade)
+        cells += [cell(name, value) for name, value in zip(WINDOW_COLUMNS, inside, strict=True)]
+    return cells
+
+
+def _embryo_frame(item: Item) -> EmbryoFrame:
+    return EmbryoFrame(
+        hpi=item.hpi,
+        run=item.run,
+        ratio_reg=item.ratio_reg,
+        ratio_mask=item.ratio_mask,
+        referred=bool(item.referred),
+    )

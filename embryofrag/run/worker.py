@@ -5,7 +5,6 @@ It is a process of its own because image files can crash or hang a decoder in wa
 """
 
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -18,8 +17,6 @@ from embryofrag.run.pipeline import Job, grade_frames
 @dataclass(frozen=True)
 class Ready:
     """The engines are loaded and checked."""
-
-    load_s: float
 
 
 @dataclass(frozen=True)
@@ -56,9 +53,8 @@ def _serve(connection: Connection, job: Job, seen: dict[str, str]) -> None:
     from embryofrag.engine.select import load_pair
 
     cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
-    start_s = time.perf_counter()
     engines = load_pair(job.choice, job.settings.num_threads)
-    connection.send(Ready(time.perf_counter() - start_s))
+    connection.send(Ready())
     clock: dict[str, float] = {"engines_s": 0.0}
     for item in grade_frames(_received(connection), engines, job, seen, clock):
         connection.send(item)

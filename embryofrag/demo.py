@@ -1,0 +1,56 @@
+"""The main job on a drawn archive: what a newcomer runs first."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from embryofrag.engine.select import EngineChoice, choose_engine
+from embryofrag.engine.shipped import shipped_model
+from embryofrag.errors import UsageError
+from embryofrag.grading.frame import GradingSettings
+from embryofrag.phantom import write_archive
+from embryofrag.run.events import Notify
+from embryofrag.run.grade import RunReport, grade_archive
+from embryofrag.run.settings import RunSettings
+
+MODEL_NAME = "untrained"
+NUM_EMBRYOS = 4
+FRAMES_PER_EMBRYO = 12
+
+
+def run_demo(
+    out: Path, seed: int, notify: Notify, announce: Callable[[EngineChoice], None]
+) -> tuple[RunReport, EngineChoice]:
+    """Draw an archive below `out` and grade it with the shipped model.
+
+    Args:
+        out: gets `archive/`, `truth.csv` and `results/`; an earlier demo in it is drawn anew.
+        seed: of the drawing.
+        notify: told of the run's events.
+        announce: told which engine was chosen, before the work starts.
+
+    Raises:
+        UsageError: `out` holds something that is not a demo.
+    """
+    _clear(out)
+    archive = out / "archive"
+    write_archive(archive, seed=seed, num_embryos=NUM_EMBRYOS, frames_per_embryo=FRAMES_PER_EMBRYO)
+    choice = choose_engine(shipped_model(MODEL_NAME))
+    announce(choice)
+    grading = GradingSettings(mask_threshold=choice.model.mask_threshold, denominator=choice.model.denominator)
+    settings = RunSettings(grading=grading, overlays=True)
+    return grade_archive(archive, out / "results", choice, settings, notify), choice
+
+
+def _clear(out: Path) -> None:
+    """Remove an earlier demo, and nothing else."""
+    demo_parts = {"archive", "truth.csv", "results"}
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if out.exists() and not found <= demo_parts:
+        raise UsageError(f"{out} holds other things than a demo ({sorted(found - demo_parts)[0]}); choose a new --out")
+    for name in found:
+        path = out / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
