@@ -68,27 +68,29 @@ def find_overlay(image: np.ndarray, rules: OverlayRules = OverlayRules()) -> lis
 
 
 def _find_box(corner: np.ndarray, shape: tuple[int, int], rules: OverlayRules) -> tuple[slice, slice] | None:
-    """The largest connected white area of a corner, where it has the shape and content of a text box."""
+    """The first white area of a corner that has the shape and content of a text box."""
     white = corner >= rules.white
-    num_areas, _, stats, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=4)
-    if num_areas < 2:
-        return None
-    left, top, width_px, height_px = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax(), :4].tolist()
-    box = slice(top, top + height_px), slice(left, left + width_px)
-    is_sized = (
-        rules.min_width_share * shape[1] <= width_px <= rules.max_width_share * shape[1]
-        and rules.min_height_share * shape[0] <= height_px <= rules.max_height_share * shape[0]
-    )
-    if not is_sized:
-        return None
+    _, _, stats, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=4)
+    for left, top, width_px, height_px, _ in stats[1:].tolist():
+        is_sized = (
+            rules.min_width_share * shape[1] <= width_px <= rules.max_width_share * shape[1]
+            and rules.min_height_share * shape[0] <= height_px <= rules.max_height_share * shape[0]
+        )
+        box = slice(top, top + height_px), slice(left, left + width_px)
+        if is_sized and _is_text_box(corner, white, box, rules):
+            return box
+    return None
+
+
+def _is_text_box(corner: np.ndarray, white: np.ndarray, box: tuple[slice, slice], rules: OverlayRules) -> bool:
     inside = white[box]
     # text may touch the sides of its box, never its top or bottom
     is_framed = inside[[0, -1]].mean(axis=1).min() > 0.8 and inside[:, [0, -1]].mean(axis=0).min() > 0.4
     least, most = rules.text_shares
     has_text = least <= (corner[box] <= rules.dark).mean() <= most
-    ring = _grow(box, 4, corner.shape)
-    is_cut_out = white[ring].sum() - inside.sum() < 0.2 * (white[ring].size - inside.size)
-    return box if is_framed and has_text and is_cut_out else None
+    ring = white[_grow(box, 4, corner.shape)]
+    is_cut_out = ring.sum() - inside.sum() < 0.2 * (ring.size - inside.size)
+    return bool(is_framed and has_text and is_cut_out)
 
 
 def _grow(box: tuple[slice, slice], by_px: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
