@@ -51,9 +51,8 @@ def read_picture(frame: Frame, limits: ReadLimits = ReadLimits()) -> Picture:  #
 def read_bytes(frame: Frame, limits: ReadLimits) -> bytes:
     """The file's bytes, when they are the ones that were scanned; raises as `read_picture`."""
     try:
-        descriptor = os.open(frame.path, _OPEN_FLAGS)
-        with open(descriptor, "rb") as file:
-            before = os.fstat(descriptor)
+        with open(frame.path, "rb", opener=lambda path, _: os.open(path, _OPEN_FLAGS)) as file:
+            before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise ItemError(Outcome.FAILED, "is no longer a regular file")
             if _stamp(before) != (frame.size_bytes, frame.mtime_ns):
@@ -63,7 +62,7 @@ def read_bytes(frame: Frame, limits: ReadLimits) -> bytes:
                     Outcome.DAMAGED, f"holds {before.st_size} bytes, over the limit of {limits.max_bytes} bytes"
                 )
             data = file.read(before.st_size)
-            after = os.fstat(descriptor)
+            after = os.fstat(file.fileno())
     except OSError as error:
         raise ItemError(Outcome.FAILED, f"cannot be read: {error.strerror or type(error).__name__}") from error
     if _stamp(after) != _stamp(before) or len(data) != before.st_size:

@@ -1,14 +1,17 @@
 """What an image's header says beside its pixels: focal plane, um per pixel, time, instrument."""
 
 import re
-import struct
 from dataclasses import dataclass
 from datetime import datetime
+
+from embryofrag.archive.directory import Directory, read_directory, read_form
 
 UM_PER_PX_RANGE = (0.1, 2.0)
 """Plausible um per pixel; a value outside is a printer's resolution or a wrong one, so unknown."""
 
-_UM_PER_UNIT = {2: 25400.0, 3: 10000.0}
+UM_PER_RESOLUTION_UNIT = {2: 25400.0, 3: 10000.0}
+"""Exif and TIFF ResolutionUnit -> um: inch, centimetre."""
+
 _RESOLUTION_UNIT, _X_RESOLUTION, _Y_RESOLUTION = 0x0128, 0x011A, 0x011B
 _MAKE, _MODEL, _EXIF_BLOCK = 0x010F, 0x0110, 0x8769
 _DIGITIZED, _ORIGINAL, _USER_COMMENT = 0x9004, 0x9003, 0x9286
@@ -17,11 +20,6 @@ _TEN_TIMES_OFF = (800, 800)
 
 _FOCAL = re.compile(r"Focal plane in mu:\s*(?P<um>[+-]?[0-9]{1,4}(?:[.,][0-9]{1,3})?)")
 _TIME = re.compile(r"([0-9]{4}):([0-9]{2}):([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
-_BROKEN_EXIF = (
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, SyntaxError, struct.error),
-    *(OverflowError, ZeroDivisionError, RecursionError, MemoryError),
-)
-"""What Pillow's parser raises on malformed Exif."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +42,26 @@ def read_exif(block: bytes, shape_px: tuple[int, int]) -> Header:
         block: the bytes of an APP1 segment or an eXIf chunk.
         shape_px: height and width of the image.
     """
-    from PIL import Image
-
+    block = block.removeprefix(b"Exif\0\0")
     try:
-        exif = Image.Exif()
-        exif.load(block)
-        inner = exif.get_ifd(_EXIF_BLOCK)
-        tags = {tag: exif.get(tag) for tag in (_MAKE, _MODEL, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT)}
-        tags |= {tag: inner.get(tag) for tag in (_DIGITIZED, _ORIGINAL, _USER_COMMENT)}
-    except _BROKEN_EXIF:
+        form = read_form(block)
+        outer = read_directory(block, form.first_offset, form)
+    except ValueError:
         return NO_HEADER
-    instrument = " ".join(filter(None, (_text(tags[_MAKE]), _text(tags[_MODEL])))) or None
+    try:
+        inner = read_directory(block, int(outer.number(_EXIF_BLOCK) or 0), form)
+    except ValueError:
+        inner = outer
+    instrument = " ".join(filter(None, (_text(outer.text(_MAKE)), _text(outer.text(_MODEL))))) or None
     return Header(
-        focal_um=parse_focal(tags[_USER_COMMENT]),
-        um_per_px=_um_per_px(tags, shape_px, is_vitrolife="vitrolife" in (instrument or "").lower()),
-        acquired_at=parse_time(tags[_DIGITIZED]) or parse_time(tags[_ORIGINAL]),
+        focal_um=parse_focal(inner.text(_USER_COMMENT)),
+        um_per_px=_um_per_px(outer, shape_px, is_vitrolife="vitrolife" in (instrument or "").lower()),
+        acquired_at=parse_time(inner.text(_DIGITIZED)) or parse_time(inner.text(_ORIGINAL)),
         instrument=instrument,
     )
 
 
-def parse_focal(comment: object) -> float | None:
+def parse_focal(comment: bytes) -> float | None:
     """Focal plane in um in an Exif user comment, whichever its text encoding.
 
     >>> parse_focal(b"UNICODE" + bytes(1) + "Focal plane in mu: -15".encode("utf-16le"))
@@ -73,10 +71,10 @@ def parse_focal(comment: object) -> float | None:
     return float(found["um"].replace(",", ".")) if found else None
 
 
-def parse_time(text: object) -> datetime | None:
+def parse_time(text: bytes) -> datetime | None:
     """Time in an Exif date; what stands behind the seconds is ignored.
 
-    >>> parse_time("2017:01:10 02:26:030x00")
+    >>> parse_time(b"2017:01:10 02:26:030x00")
     datetime.datetime(2017, 1, 10, 2, 26, 3)
     """
     found = _TIME.match(_text(text))
@@ -101,21 +99,18 @@ def plausible(um_per_px: float) -> float | None:
     return um_per_px if low <= um_per_px <= high else None
 
 
-def _um_per_px(tags: dict[int, object], shape_px: tuple[int, int], *, is_vitrolife: bool) -> float | None:
-    unit_um = _UM_PER_UNIT.get(tags[_RESOLUTION_UNIT]) if isinstance(tags[_RESOLUTION_UNIT], int) else None
-    try:
-        x, y = float(tags[_X_RESOLUTION]), float(tags[_Y_RESOLUTION] or tags[_X_RESOLUTION])
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        return None
-    if unit_um is None or not x > 0 or abs(x - y) > 0.01 * x:
+def _um_per_px(outer: Directory, shape_px: tuple[int, int], *, is_vitrolife: bool) -> float | None:
+    unit_um = UM_PER_RESOLUTION_UNIT.get(outer.number(_RESOLUTION_UNIT))
+    x = outer.number(_X_RESOLUTION) or 0.0
+    y = outer.number(_Y_RESOLUTION) or x
+    if unit_um is None or x <= 0 or abs(x - y) > 0.01 * x:
         return None
     if is_vitrolife and shape_px == _TEN_TIMES_OFF and unit_um / x > UM_PER_PX_RANGE[1]:
         x *= 10
     return um_per_px_from(x, unit_um)
 
 
-def _text(value: object) -> str:
-    """A tag as printable text of at most 200 characters; UTF-16 loses its zero bytes."""
-    if isinstance(value, bytes):
-        value = value.replace(b"\0", b"").decode("latin-1")
-    return "".join(char for char in value[:200] if char.isprintable()).strip() if isinstance(value, str) else ""
+def _text(value: bytes) -> str:
+    """Printable text of at most 200 bytes; UTF-16 loses its zero bytes."""
+    text = value[:200].replace(b"\0", b"").decode("latin-1")
+    return "".join(char for char in text if char.isprintable()).strip()

@@ -9,7 +9,7 @@ from embryofrag.archive.pixels import check_size, count_zero_tail
 from embryofrag.errors import ItemError
 from embryofrag.records import Outcome
 
-_END = b"\xff\xd9"
+JPEG_END = b"\xff\xd9"
 _MIN_ZERO_TAIL = 16
 _STARTS_SCAN = 0xDA
 _APP1 = 0xE1
@@ -53,9 +53,9 @@ def find_exif(data: bytes) -> bytes | None:
 def _explain(data: bytes, error: ValueError) -> ItemError:
     """Tell a file still being copied from one that is broken."""
     num_zeros = count_zero_tail(data)
-    if not data[: len(data) - num_zeros].endswith(_END):
+    if not data[: len(data) - num_zeros].endswith(JPEG_END):
         if num_zeros >= _MIN_ZERO_TAIL:
             return ItemError(Outcome.INCOMPLETE, f"the JPEG ends in {num_zeros} zero bytes")
-        if data.rfind(_END, max(2, len(data) - 4096)) < 0:
+        if data.rfind(JPEG_END, max(2, len(data) - 4096)) < 0:
             return ItemError(Outcome.INCOMPLETE, "the JPEG is cut short: it has no end marker")
     return ItemError(Outcome.DAMAGED, f"the JPEG is broken: {error}")

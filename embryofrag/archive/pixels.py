@@ -6,7 +6,7 @@ from embryofrag.archive.options import ReadLimits
 from embryofrag.errors import ItemError
 from embryofrag.records import Outcome
 
-ZERO_TAIL_SHARE = 0.25
+ZERO_TAIL_SHARE = 0.10
 """Share of an uncompressed image's last bytes that, when all zero, means a copy in progress."""
 
 

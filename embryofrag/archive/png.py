@@ -15,6 +15,9 @@ from embryofrag.records import Outcome
 
 _MIN_ZERO_TAIL = 16
 
+# a broken image becomes a row with its reason; OpenCV's own lines on stderr would say it twice
+cv2.setLogLevel(0)
+
 
 def decode_png(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
     """Decode a PNG; see `archive.decode.decode_image`."""

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import math
 import struct
 import threading
 import zlib
@@ -14,21 +13,25 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from embryofrag.archive.header import Header, plausible, um_per_px_from
+from embryofrag.archive.directory import read_directory, read_form
+from embryofrag.archive.header import UM_PER_RESOLUTION_UNIT, Header, plausible, um_per_px_from
+from embryofrag.archive.jpeg import JPEG_END
 from embryofrag.archive.options import ReadLimits
-from embryofrag.archive.pixels import check_size, check_zero_tail, count_zero_tail, scale_to_uint8
+from embryofrag.archive.pixels import ZERO_TAIL_SHARE, check_size, check_zero_tail, count_zero_tail, scale_to_uint8
 from embryofrag.errors import ItemError
 from embryofrag.records import Outcome
 
 _BROKEN_TIFF = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OSError, EOFError, struct.error, zlib.error),
-    *(RuntimeError, OverflowError, ZeroDivisionError, AssertionError, MemoryError, ElementTree.ParseError),
+    *(RuntimeError, OverflowError, ZeroDivisionError, AssertionError, MemoryError),
     imagecodecs.DelayedImportError,
 )
 """What tifffile and the codecs raise on malformed files; ``RuntimeError`` holds the codecs' own errors."""
 
 _UM_PER_UNIT = {"micron": 1.0, "microns": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "nm": 1e-3, "mm": 1e3}
-_UM_PER_RESOLUTION_UNIT = {2: 25400.0, 3: 10000.0}
+_OFFSETS_AND_SIZES = ((273, 279), (324, 325))
+"""Tags of the strips' and of the tiles' offsets and byte counts."""
+
 _MAX_PAGES_LOOKED_AT = 64
 
 
@@ -39,13 +42,14 @@ def decode_tiff(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
     floating point within 0..1 are stretched to 0..255. MinIsWhite is inverted. Anything else is unsupported. What
     tifffile only logs as an error counts as one: a half-written file otherwise reads as a whole one.
     """
+    _check_extent(data)
     with _complaints() as complaints:
         try:
             with tifffile.TiffFile(io.BytesIO(data)) as tif:
                 page = _only_page(tif, complaints)
                 check_size(page.imagewidth, page.imagelength, limits)
                 check_size(max(1, page.tilewidth), max(1, page.tilelength), limits)
-                stored = page.asarray()
+                stored = page.asarray(maxworkers=1)  # in this thread, where complaints are heard
                 um_per_px = _um_per_px(tif, page)
         except _BROKEN_TIFF as error:
             raise _explain(data, f"{type(error).__name__}: {error}") from error
@@ -53,6 +57,8 @@ def decode_tiff(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
             raise _explain(data, complaints[0])
         if page.compression == tifffile.COMPRESSION.NONE:
             check_zero_tail(count_zero_tail(stored.tobytes()), stored.nbytes)
+        if page.compression == tifffile.COMPRESSION.JPEG:
+            _check_jpeg_ends(data, page)
         return _to_uint8(_to_channels_last(stored, page), page), Header(um_per_px=um_per_px)
 
 
@@ -125,58 +131,71 @@ def _declared_bits(page: tifffile.TiffPage) -> int | None:
 
 
 def _um_per_px(tif: tifffile.TiffFile, page: tifffile.TiffPage) -> float | None:
-    """um per pixel by OME-XML, else ImageJ's unit, else the resolution tags; None where implausible."""
-    if tif.is_ome:
-        return _ome_um_per_px(tif.ome_metadata)
-    tag = page.tags.get("XResolution")
-    if tag is None:
+    """um per pixel by OME-XML, else ImageJ's unit, else the resolution tags; None where absent or implausible."""
+    try:
+        if tif.is_ome:
+            return _ome_um_per_px(tif.ome_metadata)
+        numerator, denominator = page.tags["XResolution"].value
+        if tif.is_imagej:
+            unit_um = _UM_PER_UNIT.get(str((tif.imagej_metadata or {}).get("unit", "")).lower())
+        else:
+            unit_um = UM_PER_RESOLUTION_UNIT.get(int(page.resolutionunit))
+        return um_per_px_from(numerator / denominator, unit_um) if unit_um else None
+    except (KeyError, ValueError, TypeError, ZeroDivisionError, ElementTree.ParseError):
         return None
-    numerator, denominator = tag.value
-    if not numerator or not denominator:
-        return None
-    per_unit = numerator / denominator
-    if tif.is_imagej:
-        unit_um = _UM_PER_UNIT.get(str((tif.imagej_metadata or {}).get("unit", "")).lower())
-    else:
-        unit_um = _UM_PER_RESOLUTION_UNIT.get(int(page.resolutionunit))
-    return um_per_px_from(per_unit, unit_um) if unit_um else None
 
 
-def _ome_um_per_px(xml: str | None) -> float | None:
-    pixels = ElementTree.fromstring(xml or "<OME/>").find(".//{*}Pixels")
+def _ome_um_per_px(xml: str) -> float | None:
+    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
     if pixels is None:
         return None
-    size, unit_um = pixels.get("PhysicalSizeX"), _UM_PER_UNIT.get(pixels.get("PhysicalSizeXUnit", "µm"))
-    value = float(size) * unit_um if size and unit_um else math.nan
-    return plausible(value)
+    unit_um = _UM_PER_UNIT[pixels.get("PhysicalSizeXUnit", "µm")]
+    return plausible(float(pixels.get("PhysicalSizeX", "nan")) * unit_um)
 
 
 def _explain(data: bytes, words: str) -> ItemError:
-    """Tell a file still being copied from a broken one: something it points to lies behind its end or is zero."""
-    words = words.splitlines()[0][:160] if words else "unknown"
-    if count_zero_tail(data) >= max(16, len(data) // 4):
-        return ItemError(Outcome.INCOMPLETE, f"the TIFF ends in {count_zero_tail(data)} zero bytes")
-    if _points_behind_end(data):
-        return ItemError(Outcome.INCOMPLETE, f"the TIFF is cut short: {words}")
-    return ItemError(Outcome.DAMAGED, f"the TIFF is broken: {words}")
+    """Tell a file still being copied from a broken one."""
+    num_zeros = count_zero_tail(data)
+    if num_zeros >= max(16, len(data) * ZERO_TAIL_SHARE):
+        return ItemError(Outcome.INCOMPLETE, f"the TIFF ends in {num_zeros} zero bytes")
+    return ItemError(Outcome.DAMAGED, f"the TIFF is broken: {words.strip().splitlines()[0][:160] if words else ''}")
 
 
-def _points_behind_end(data: bytes) -> bool:
-    """Whether the first page's directory, or pixels it points to, would lie behind the end of the file."""
-    if len(data) < 16:
-        return True
-    order = "<" if data[:2] == b"II" else ">"
-    is_big = data[2:4] in {b"+\0", b"\0+"}
-    (offset,) = struct.unpack_from(f"{order}{'Q' if is_big else 'I'}", data, 8 if is_big else 4)
-    if offset + 2 > len(data):
-        return True
+def _check_extent(data: bytes) -> None:
+    """Refuse a file that points behind its own end: what a decoder may make a whole image of is only its start.
+
+    Raises:
+        ItemError: incomplete.
+    """
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as tif:
-            page = tif.pages.first
-            ends = [start + size for start, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
-            return max(ends, default=0) > len(data) or len(tif.pages) < 1
-    except _BROKEN_TIFF:
-        return False
+        form = read_form(data)
+        offset, seen, reach_bytes = form.first_offset, set(), 0
+        while offset and offset not in seen:
+            seen.add(offset)
+            directory = read_directory(data, offset, form)
+            if not directory.tags:
+                raise ValueError(f"an empty directory at byte {offset}")
+            reach_bytes = max(reach_bytes, directory.reach_bytes)
+            for offsets, sizes in _OFFSETS_AND_SIZES:
+                segments = zip(directory.numbers(offsets), directory.numbers(sizes), strict=False)
+                reach_bytes = max(reach_bytes, max(map(sum, segments), default=0))
+            offset = directory.next_offset
+    except ValueError as error:
+        raise ItemError(Outcome.INCOMPLETE, f"the TIFF is cut short: {error}") from error
+    if reach_bytes > len(data):
+        raise ItemError(Outcome.INCOMPLETE, f"the TIFF is cut short: {reach_bytes - len(data)} bytes missing")
+
+
+def _check_jpeg_ends(data: bytes, page: tifffile.TiffPage) -> None:
+    """Refuse JPEG strips without an end marker, which the codec fills up in grey.
+
+    Raises:
+        ItemError: incomplete.
+    """
+    for start, size_bytes in zip(page.dataoffsets, page.databytecounts, strict=True):
+        # a strip may be padded to an even length
+        if JPEG_END not in data[start + size_bytes - 4 : start + size_bytes]:
+            raise ItemError(Outcome.INCOMPLETE, "the TIFF holds a JPEG strip without its end marker")
 
 
 @contextmanager

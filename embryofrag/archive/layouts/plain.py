@@ -17,6 +17,9 @@ from embryofrag.archive.walk import Found
 ROOT_KEY = "archive_root"
 """Key of an embryo whose frames lie in the root itself."""
 
+MAX_RUN = 10**9
+"""A larger number at the end of a stem is a time stamp and no run."""
+
 
 def explain(found: Found, around: Surroundings) -> Identity:
     """Explain an image by where it lies.
@@ -44,7 +47,7 @@ def explain(found: Found, around: Surroundings) -> Identity:
         # a folder or stem that is itself an ID must not join the embryo which that ID names
         embryo=f"{embryo}-plain" if parse_id(embryo) else embryo,
         frame=safe_key((found.stem,)) + plane_suffix(focal_um),
-        run=number if is_series else None,
+        run=number if is_series and number is not None and number < MAX_RUN else None,
         focal_um=focal_um,
         hpi=hpi,
     )
