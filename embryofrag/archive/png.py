@@ -16,7 +16,7 @@ from embryofrag.records import Outcome
 _MIN_ZERO_TAIL = 16
 
 # a broken image becomes a row with its reason; OpenCV's own lines on stderr would say it twice
-cv2.setLogLevel(0)
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode_png(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
