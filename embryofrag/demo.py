@@ -24,7 +24,7 @@ def run_demo(
     """Draw an archive below `out` and grade it with the shipped model.
 
     Args:
-        out: gets `archive/`, `truth.csv` and `results/`; an earlier demo in it is drawn anew.
+        out: gets `drawn/` (archive and truth) and `results/`; an earlier demo in it is drawn anew.
         seed: of the drawing.
         notify: told of the run's events.
         announce: told which engine was chosen, before the work starts.
@@ -33,24 +33,21 @@ def run_demo(
         UsageError: `out` holds something that is not a demo.
     """
     _clear(out)
-    archive = out / "archive"
-    write_archive(archive, seed=seed, num_embryos=NUM_EMBRYOS, frames_per_embryo=FRAMES_PER_EMBRYO)
+    write_archive(out / "drawn", seed=seed, num_embryos=NUM_EMBRYOS, frames_per_embryo=FRAMES_PER_EMBRYO)
     choice = choose_engine(shipped_model(MODEL_NAME))
     announce(choice)
     grading = GradingSettings(mask_threshold=choice.model.mask_threshold, denominator=choice.model.denominator)
     settings = RunSettings(grading=grading, overlays=True)
-    return grade_archive(archive, out / "results", choice, settings, notify), choice
+    return grade_archive(out / "drawn" / "archive", out / "results", choice, settings, notify), choice
 
 
 def _clear(out: Path) -> None:
     """Remove an earlier demo, and nothing else."""
-    demo_parts = {"archive", "truth.csv", "results"}
+    demo_parts = {"drawn", "results"}
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; choose a folder as --out")
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if out.exists() and not found <= demo_parts:
+    if not found <= demo_parts:
         raise UsageError(f"{out} holds other things than a demo ({sorted(found - demo_parts)[0]}); choose a new --out")
     for name in found:
-        path = out / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        shutil.rmtree(out / name)

@@ -41,6 +41,16 @@ MEANING = {
 }
 """One line for each outcome, in the order in which tables show them."""
 
+RESULTS = {
+    "embryos.csv": "one row an embryo",
+    "embryos/": "one table an embryo, one row a frame",
+    "files.csv": "every file found and what became of it",
+    "masks/": "fragment and embryo masks as PNG, in the pixels of the frame",
+    "overlays/": "frames with both outlines",
+    "run.json": "versions, settings, counts, timings",
+}
+"""What lies in an output folder, in the order in which a person looks."""
+
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
@@ -150,12 +160,11 @@ def print_report(report: RunReport, choice: EngineChoice) -> None:
         stdout.print(f"{report.num_read} frames read in {timings.grade_s:.1f} s ({rate:.1f} frames/s)")
     else:
         stdout.print(f"nothing to do, known after {timings.total_s:.1f} s")
-    outputs = report.outputs
-    stdout.print(f"embryos:  {outputs.embryos_csv}", soft_wrap=True)
-    stdout.print(f"files:    {outputs.files_csv}", soft_wrap=True)
-    for name in ("embryos", "masks", "overlays"):
-        if (outputs.root / name).is_dir():
-            stdout.print(f"{name + ':':9} {outputs.root / name}/", soft_wrap=True)
+    root = report.outputs.root
+    stdout.print(f"results in {root}/", markup=False, soft_wrap=True)
+    for name, meaning in RESULTS.items():
+        if (root / name).exists():
+            stdout.print(f"  {name:11}  {meaning}")
     if not choice.model.trained:
         stdout.print("UNTRAINED model: these masks, ratios and grades mean nothing", style="bold yellow")
 
@@ -163,8 +172,8 @@ def print_report(report: RunReport, choice: EngineChoice) -> None:
 def print_scan(scan: Scan) -> None:
     """What an archive holds: a row an embryo, then the files set aside."""
     table = Table(title="Embryos", title_justify="left")
-    for name in ("embryo", "layout"):
-        table.add_column(name)
+    table.add_column("embryo", overflow="fold")
+    table.add_column("layout")
     for name in ("frames", "runs", "planes um", "hpi"):
         table.add_column(name, justify="right")
     by_embryo: dict[str, list[Frame]] = {}

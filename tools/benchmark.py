@@ -88,7 +88,7 @@ def grade(out: Path | None, num_frames: int, eager_frames: int, rounds: int, bac
     The eager loop is what a user would write: both full networks, the injected vector broadcast and concatenated.
     """
     with work_folder() as folder:
-        archive, paths = draw_archive(folder / "archive", num_frames)
+        archive, paths = draw_archive(folder / "drawn", num_frames)
         model = build_model(folder / "model", backbone, input_px)
         canvases = letterboxed(paths, input_px)
         engines_alone = engine_loop(model)
@@ -119,13 +119,14 @@ def grade(out: Path | None, num_frames: int, eager_frames: int, rounds: int, bac
     finish("grade", figures, out)
 
 
-def draw_archive(archive: Path, num_frames: int) -> tuple[Path, list[Path]]:
+def draw_archive(folder: Path, num_frames: int) -> tuple[Path, list[Path]]:
     """A drawn export with about so many frames in focus; the folder and the files that `grade` will read."""
     from embryofrag.archive import scan_archive
     from embryofrag.phantom import write_archive
 
     num_embryos = max(1, num_frames // 16)
-    write_archive(archive, seed=1, num_embryos=num_embryos, frames_per_embryo=-(-num_frames // num_embryos))
+    write_archive(folder, seed=1, num_embryos=num_embryos, frames_per_embryo=-(-num_frames // num_embryos))
+    archive = folder / "archive"
     return archive, [Path(frame.path) for frame in scan_archive(archive).frames]
 
 
@@ -210,7 +211,7 @@ def archive(out: Path | None, small: int, large: int) -> None:
     model = shipped_model("untrained")
     figures = {}
     with work_folder() as folder:
-        originals, paths = draw_archive(folder / "drawn", 64)
+        _, paths = draw_archive(folder / "drawn", 64)
         for name, num_frames in (("small", small), ("large", large)):
             tree = copy_frames(paths, folder / name, num_frames)
             command = [*EMBRYOFRAG, "grade", str(tree), "--out", str(folder / f"{name}-out"), "--model", str(model)]
@@ -226,7 +227,6 @@ def archive(out: Path | None, small: int, large: int) -> None:
                 "peak_bytes": peak_bytes,
                 "second_run_s": again_s,
             }
-        shutil.rmtree(originals)
     figures["peak_memory_large_vs_small"] = figures["large"]["peak_bytes"] / figures["small"]["peak_bytes"]
     finish("archive", figures, out)
 

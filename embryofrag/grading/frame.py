@@ -101,43 +101,34 @@ def grade_frame(
     """
     scheme = settings.grade_scheme
     grade = grade_ratio(ratio_reg, scheme)
-    shared = {
-        "scheme": scheme.label,
-        "denominator": settings.denominator,
-        "fragment_area_px": areas.fragment_area_px,
-        "embryo_area_px": areas.embryo_area_px,
-        "num_fragments": num_fragments,
-        "focus": focus,
-    }
     needs_embryo = settings.denominator == "embryo"
-    if needs_embryo and (not areas.embryo_area_px or embryo.frame_share < settings.min_embryo_share):
-        return FrameGrade(
-            outcome=Outcome.NO_EMBRYO,
-            ratio_mask=None,
-            ratio_reg=None,
-            grade=None,
-            referred=False,
-            refer_reasons=(),
-            reason=_why_no_embryo(embryo, settings),
-            **shared,
+    missing = needs_embryo and (not areas.embryo_area_px or embryo.frame_share < settings.min_embryo_share)
+    reasons = (
+        ()
+        if missing
+        else refer(
+            ratio_reg=ratio_reg,
+            ratio_mask=areas.ratio_mask,
+            embryo=embryo if needs_embryo else None,
+            focus=focus,
+            scheme=scheme,
+            settings=settings.referral,
         )
-    reasons = refer(
-        ratio_reg=ratio_reg,
-        ratio_mask=areas.ratio_mask,
-        embryo=embryo if needs_embryo else None,
-        focus=focus,
-        scheme=scheme,
-        settings=settings.referral,
     )
     return FrameGrade(
-        outcome=Outcome.GRADED,
-        ratio_mask=areas.ratio_mask,
-        ratio_reg=ratio_reg,
-        grade=grade,
+        outcome=Outcome.NO_EMBRYO if missing else Outcome.GRADED,
+        ratio_mask=None if missing else areas.ratio_mask,
+        ratio_reg=None if missing else ratio_reg,
+        grade=None if missing else grade,
+        scheme=scheme.label,
+        denominator=settings.denominator,
+        fragment_area_px=areas.fragment_area_px,
+        embryo_area_px=areas.embryo_area_px,
+        num_fragments=num_fragments,
         referred=bool(reasons),
         refer_reasons=reasons,
-        reason="",
-        **shared,
+        focus=focus,
+        reason=_why_no_embryo(embryo, settings) if missing else "",
     )
 
 

@@ -13,10 +13,10 @@ from embryofrag.errors import EXIT_ITEMS_FAILED, EXIT_OK
 from embryofrag.records import TROUBLE, Outcome
 from embryofrag.run.atomic import sweep_partials
 from embryofrag.run.events import Finished, Notify, Scanned
+from embryofrag.run.job import Job
 from embryofrag.run.ledger import Ledger, open_ledger
 from embryofrag.run.lock import hold_lock
 from embryofrag.run.outputs import Outputs, check_output, make_output
-from embryofrag.run.pipeline import Job
 from embryofrag.run.plan import Plan, plan_run, set_outside_window
 from embryofrag.run.results import Item
 from embryofrag.run.runjson import write_run_json

@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from embryofrag.archive import blank_overlay, merge_evidence, read_picture
-from embryofrag.engine.select import EngineChoice, EnginePair
+from embryofrag.engine.select import EnginePair
 from embryofrag.errors import ItemError
 from embryofrag.grading.embryo_presence import find_embryo
 from embryofrag.grading.frame import FrameGrade, GradingSettings, grade_frame
@@ -26,31 +26,16 @@ from embryofrag.imaging.focus import focus_score
 from embryofrag.imaging.letterbox import Letterbox, letterbox
 from embryofrag.imaging.masks import EMBRYO, component_areas_px, count_components, mask_confidence, masks_in_frame
 from embryofrag.records import Frame, Outcome
-from embryofrag.run.outputs import Outputs, write_pictures
+from embryofrag.run.job import Job, frame_item
+from embryofrag.run.outputs import write_pictures
 from embryofrag.run.plan import file_sha256
 from embryofrag.run.results import Item
-from embryofrag.run.settings import RunSettings
 
 NUM_THREADS = 2
 """Threads that read and finish frames beside the engines; each frame costs them a few ms."""
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What a worker needs to know; picklable."""
-
-    choice: EngineChoice
-    settings: RunSettings
-    outputs: Outputs
-    result_key: str
-
-    @property
-    def num_held(self) -> int:
-        """Frames that the pipeline may hold before the first comes out: two batches in each of its three queues."""
-        return 6 * self.settings.batch_size
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -220,28 +205,4 @@ def _grade(step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, sett
         ratio_reg=step.ratio_reg,
         focus=focus_score(step.prepared.image, embryo_HW) if areas.embryo_area_px else None,
         settings=settings,
-    )
-
-
-def frame_item(frame: Frame, job: Job, *, outcome: Outcome, reason: str = "", **values) -> Item:
-    """The row of a frame; `values` are further columns."""
-    return Item(
-        source=frame.source,
-        size_bytes=frame.size_bytes,
-        mtime_ns=frame.mtime_ns,
-        outcome=outcome,
-        reason=reason,
-        result_key=job.result_key,
-        embryo=frame.embryo,
-        frame=frame.frame,
-        slide=frame.slide,
-        well=frame.well,
-        run=frame.run,
-        hpi=frame.hpi,
-        focal_um=frame.focal_um,
-        um_per_px=frame.um_per_px,
-        model=job.choice.model.label,
-        engine_a=job.choice.engine_a_id,
-        engine_b=job.choice.engine_b_id,
-        **values,
     )

@@ -11,10 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 from embryofrag.errors import EmbryofragError
 from embryofrag.records import Frame, Outcome
-from embryofrag.run.pipeline import Job, frame_item
+from embryofrag.run.job import Job, frame_item
 from embryofrag.run.results import Item
 from embryofrag.run.worker import Done, Fatal, Ready, worker_main
 
@@ -45,11 +46,11 @@ class Clock:
 class Worker:
     """One child process and its pipe."""
 
-    def __init__(self, job: Job, seen: dict[str, str], hang_s: float):
+    def __init__(self, target: Callable[[Connection, Job, dict[str, str]], None], job: Job, seen: dict[str, str]):
         context = multiprocessing.get_context("spawn")  # CUDA and OpenVINO must never be forked
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=worker_main, args=(theirs, job, seen), daemon=True)
-        self._hang_s = hang_s
+        self._process = context.Process(target=target, args=(theirs, job, seen), daemon=True)
+        self._hang_s = job.settings.hang_s
         self._process.start()
         theirs.close()  # so that its end shows as EOF here
 
@@ -100,6 +101,8 @@ class Supervisor:
     seen: Callable[[], dict[str, str]]
     """Makes sha256 -> source of the frames that already stand, anew for each worker."""
     clock: Clock
+    target: Callable[[Connection, Job, dict[str, str]], None] = worker_main
+    """What runs in the worker process."""
 
     def grade(self, frames: Iterable[Frame]) -> Iterator[Item]:
         """Grade every frame.
@@ -128,7 +131,7 @@ class Supervisor:
     def _stream(self, waiting: deque[Frame], held: deque[Frame]) -> Iterator[Item]:
         """Feed one fresh worker; `held` are the frames it has and has not answered."""
         begun_s = time.perf_counter()
-        worker = Worker(self.job, self.seen(), self.job.settings.hang_s)
+        worker = Worker(self.target, self.job, self.seen())
         try:
             _await_ready(worker)
             self.clock.start_s += time.perf_counter() - begun_s

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 
 from embryofrag.errors import EmbryofragError
 from embryofrag.records import Frame
-from embryofrag.run.pipeline import Job, grade_frames
+from embryofrag.run.job import Job
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def _serve(connection: Connection, job: Job, seen: dict[str, str]) -> None:
     import cv2
 
     from embryofrag.engine.select import load_pair
+    from embryofrag.run.pipeline import grade_frames
 
     cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
     engines = load_pair(job.choice, job.settings.num_threads)
