@@ -97,8 +97,14 @@ def trace_body(
     depth = np.float32(body.radius_px) * (1 - _relative_radius(body, dx, dy))
     window = (slice(top, bottom), slice(left, right))
     if within_HW is not None:
-        depth = np.minimum(depth, within_HW[window])
+        depth = _smooth_minimum(depth, within_HW[window], 0.3 * body.radius_px)
     return Patch(window=window, depth_px=depth, dx_px=dx, dy_px=dy, radius_px=body.radius_px, z_um=body.z_um)
+
+
+def _smooth_minimum(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
+    """At most the smaller of both; rounds the corner where they differ by less than `width`."""
+    rounding = np.maximum(np.float32(width) - np.abs(a - b), 0)
+    return np.minimum(a, b) - rounding * rounding * np.float32(0.25 / width)
 
 
 def _relative_radius(body: Body, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:

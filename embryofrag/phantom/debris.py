@@ -22,12 +22,12 @@ def paint_debris(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
 
 
 def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator) -> None:
-    """One clump of 2 to 20 bodies with coarse refraction over it; one in four lies out of focus."""
+    """One clump of 3 to 25 bodies with coarse refraction over it; one in four lies out of focus."""
     px_per_um = 1 / zona.um_per_px
     angle_rad = rng.uniform(0, 2 * np.pi)
     distance_px = zona.radius_px + zona.thickness_px * rng.uniform(0.55, 1.7)
     centre = np.array([zona.x_px + distance_px * np.cos(angle_rad), zona.y_px + distance_px * np.sin(angle_rad)])
-    spread_px = rng.uniform(2, 10, 2) * px_per_um
+    spread_px = rng.uniform(2, 11, 2) * px_per_um
     window = _window(field_HW.shape, centre, 4 * spread_px.max() + 8 * px_per_um)
     if field_HW[window].size == 0:
         return
@@ -37,8 +37,8 @@ def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
     style = _clump_style(rng, look, strength)
     turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])
     origin = np.array([window[1].start, window[0].start])
-    radius_um = rng.uniform(1.5, 5)
-    for _ in range(rng.integers(2, 21)):
+    radius_um = rng.uniform(1.2, 4.5)
+    for _ in range(rng.integers(3, 26)):
         point = centre + turn @ rng.normal(0, spread_px)
         radius_px = max(1.0, radius_um * np.exp(rng.normal(0, 0.35)) * px_per_um)
         if np.hypot(*(point - [zona.x_px, zona.y_px])) < zona.radius_px * 1.05 + radius_px:
@@ -50,8 +50,8 @@ def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
         paint_body(layer, patch, replace(style, tone=style.tone + rng.normal(0, 0.06)), look, rng)
         cover[patch.window] = np.maximum(cover[patch.window], patch.inside)
     soft = cv2.GaussianBlur(cover, (0, 0), 0.8 * px_per_um + 0.3)
-    coarse = crop_grain(rng, layer.shape, rng.uniform(0.8, 2.0) * px_per_um, look.light)
-    layer += soft * coarse * np.float32(look.relief * strength * rng.uniform(0.1, 0.8))
+    coarse = crop_grain(rng, layer.shape, rng.uniform(0.5, 1.2) * px_per_um, look.light)
+    layer += soft * coarse * np.float32((0.1 + look.relief) * strength * rng.uniform(0.3, 1.0))
     if rng.random() < 0.25:
         layer = cv2.GaussianBlur(layer, (0, 0), rng.uniform(1, 3) * px_per_um)
     field_HW[window] += layer
@@ -62,7 +62,7 @@ def _clump_style(rng: np.random.Generator, look: Look, strength: float) -> Style
     return Style(
         tone=rng.uniform(0.05, 0.3) if bright else rng.normal(-0.12, 0.12),
         relief=look.relief * strength,
-        edge=min(0.7, look.edge * strength * rng.uniform(0.4, 1.0)),
+        edge=min(0.6, look.edge * strength * rng.uniform(0.2, 0.7)),
         edge_px=max(0.7, 0.85 * look.edge_um / look.um_per_px),
         grain=look.grain * rng.uniform(0.3, 1.2),
         grain_px=look.grain_um / look.um_per_px,

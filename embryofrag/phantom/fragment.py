@@ -12,7 +12,7 @@ import numpy as np
 
 from embryofrag.phantom.body import Patch, draw_body, trace_body
 from embryofrag.phantom.instrument import Look
-from embryofrag.phantom.optics import Style
+from embryofrag.phantom.optics import Style, find_margin_px
 from embryofrag.phantom.zona import Zona
 
 CLUSTER_GAP_UM = 2.0
@@ -111,7 +111,7 @@ def _draw_places(rng: np.random.Generator, cells_HW: np.ndarray, zona: Zona, rat
 
 
 def plan_fragments(
-    rng: np.random.Generator, zona: Zona, inside_HW: np.ndarray, cells_HW: np.ndarray, ratio: float
+    rng: np.random.Generator, zona: Zona, inside_HW: np.ndarray, cells_HW: np.ndarray, ratio: float, edge_px: float
 ) -> tuple[list[Patch], np.ndarray, np.ndarray]:
     """Adds fragments until they cover `ratio` of the embryo.
 
@@ -121,13 +121,14 @@ def plan_fragments(
         inside_HW: (H, W) float32 depth inside the zona.
         cells_HW: (H, W) bool union of the cells.
         ratio: Above 0, at most 0.7.
+        edge_px: Half width of the outlines, for which the patches leave room.
 
     Returns:
         Fragments in the order to paint them, fragment mask and embryo mask (H, W) bool.
     """
     plan = Plan(np.zeros(cells_HW.shape, np.uint8), cells_HW.astype(np.uint8), 0, int(np.count_nonzero(cells_HW)))
     place = _draw_places(rng, cells_HW, zona, ratio)
-    median_um = rng.uniform(7, 12) + 16 * max(0.0, ratio - 0.15) * rng.random()
+    median_um = rng.uniform(5.5, 11) + 16 * max(0.0, ratio - 0.15) * rng.random()
     # a single small fragment stands alone in about a third of the frames that can have one
     alone = ratio < 0.06 and rng.random() < 0.35
     patches: list[Patch] = []
@@ -139,9 +140,9 @@ def plan_fragments(
         diameter_um = float(np.clip(median_um * np.exp(rng.normal(0, 0.35)), 4.0, 40.0))
         largest_px = np.sqrt(max(wanted_px, 4.0) / np.pi)
         radius_px = largest_px if alone else min(diameter_um / 2 / zona.um_per_px, largest_px * 1.05)
-        patch = _draw_fragment(rng, zona, inside_HW, place(rng, crowding), radius_px)
+        patch = _draw_fragment(rng, zona, inside_HW, place(rng, crowding), radius_px, edge_px)
         gained = plan.gain(patch) if patch else (0, 0)
-        if gained[0] < 0.45 * np.pi * radius_px**2:
+        if patch is None or gained[0] < 0.45 * np.pi * radius_px**2:
             crowding *= 1.01
             continue
         plan.add(patch, gained)
@@ -152,9 +153,14 @@ def plan_fragments(
 
 
 def _draw_fragment(
-    rng: np.random.Generator, zona: Zona, inside_HW: np.ndarray, place: tuple[float, float], radius_px: float
+    rng: np.random.Generator,
+    zona: Zona,
+    inside_HW: np.ndarray,
+    place: tuple[float, float],
+    radius_px: float,
+    edge_px: float,
 ) -> Patch | None:
-    """One fragment at a place in zona radii, or None where it would lie mostly outside the zona."""
+    """One fragment at a place in zona radii, or None where the zona would cut much of it off."""
     x, y = place[0] * zona.radius_px, place[1] * zona.radius_px
     if np.hypot(x, y) > zona.radius_px - 0.5 * radius_px:
         return None
@@ -166,7 +172,10 @@ def _draw_fragment(
         wobble=0.045,
         z_um=rng.normal(0, 0.22) * zona.radius_px * zona.um_per_px,
     )
-    return trace_body(body, inside_HW.shape, margin_px=4.0, within_HW=inside_HW)
+    margin_px = find_margin_px(edge_px, abs(body.z_um) + 5)
+    patch = trace_body(body, inside_HW.shape, margin_px=margin_px, within_HW=inside_HW)
+    whole = patch is not None and np.count_nonzero(patch.inside) > 0.7 * np.pi * radius_px**2
+    return patch if whole else None
 
 
 def _close_gaps(plan: Plan, zona: Zona, inside_HW: np.ndarray) -> None:
@@ -194,8 +203,6 @@ class FragmentLook:
     edge: float
     grain: float
     opacity: float
-    clumpiness: float
-    """Contrast of coarse refraction over the whole fragment mass."""
 
 
 def draw_fragment_look(rng: np.random.Generator, look: Look) -> FragmentLook:
@@ -203,14 +210,13 @@ def draw_fragment_look(rng: np.random.Generator, look: Look) -> FragmentLook:
     kind = rng.choice(["cellular", "bright", "pale"], p=[0.64, 0.16, 0.20])
     strength = rng.uniform(0.7, 1.4)
     return FragmentLook(
-        tone={"cellular": look.cell_tone * 0.8, "bright": rng.uniform(0.05, 0.25), "pale": rng.uniform(-0.05, 0.03)}[
+        tone={"cellular": look.cell_tone * 0.8, "bright": rng.uniform(0.0, 0.14), "pale": rng.uniform(-0.05, 0.03)}[
             kind
         ],
-        relief=look.relief * strength * {"cellular": 1.0, "bright": 1.3, "pale": 0.5}[kind],
-        edge=look.edge * strength * {"cellular": 0.8, "bright": 0.9, "pale": 0.65}[kind],
-        grain=look.grain * (0.25 if kind == "pale" else rng.uniform(0.5, 1.2)),
+        relief=look.relief * strength * {"cellular": 1.3, "bright": 1.8, "pale": 0.6}[kind],
+        edge=look.edge * strength * {"cellular": 0.6, "bright": 0.6, "pale": 0.5}[kind],
+        grain=look.grain * (0.25 if kind == "pale" else rng.uniform(0.6, 1.4)),
         opacity=rng.uniform(0.35, 0.9) if kind != "pale" else rng.uniform(0.2, 0.5),
-        clumpiness=0.0 if kind == "pale" else look.relief * rng.uniform(0.0, 0.5),
     )
 
 

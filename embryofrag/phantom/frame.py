@@ -16,7 +16,7 @@ from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.distractor import draw_distractors
 from embryofrag.phantom.fragment import draw_fragment_look, fragment_style, plan_fragments
 from embryofrag.phantom.instrument import Instrument, Look, draw_look, get_instrument
-from embryofrag.phantom.optics import cell_style, paint_body
+from embryofrag.phantom.optics import cell_style, find_margin_px, paint_body
 from embryofrag.phantom.overlay import burn_overlay, burn_scale_bar
 from embryofrag.phantom.packing import pack_cells
 from embryofrag.phantom.texture import crop_grain
@@ -161,15 +161,23 @@ def _paint_embryo(
     inside_HW = trace_inside(zona, shape)
     rng = _stream(seed, "cells", num_cells)
     bodies = pack_cells(rng, zona, num_cells, ratio)
-    margin_px = 5 * look.edge_um / look.um_per_px + 4
-    cells = [trace_body(body, shape, margin_px=margin_px, within_HW=inside_HW) for body in bodies]
+    edge_px = max(1.0, 1.5 * look.edge_um / look.um_per_px)
+    cells = [
+        trace_body(
+            body,
+            shape,
+            margin_px=find_margin_px(edge_px, body.z_um - focus_um, halo=True),
+            within_HW=inside_HW,
+        )
+        for body in bodies
+    ]
     embryo_HW = np.zeros(shape, bool)
     for cell in cells:
         embryo_HW[cell.window] |= cell.inside
     fragments, fragment_HW = [], np.zeros(shape, bool)
     if ratio > 0:
         fragments, fragment_HW, embryo_HW = plan_fragments(
-            _stream(seed, "fragments"), zona, inside_HW, embryo_HW, ratio
+            _stream(seed, "fragments"), zona, inside_HW, embryo_HW, ratio, edge_px
         )
     paint_zona(field_HW, zona, look, _stream(seed, "zona", 1))
     distractors = draw_distractors(rng, bodies, shape, look, inside_HW)
@@ -209,8 +217,8 @@ def _roughen_fragments(
     field_HW: np.ndarray, fragment_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator
 ) -> None:
     """Coarse refraction over the whole fragment mass, which hides the single outlines in a cluster, in place."""
-    strength = look.relief * rng.uniform(0.0, 0.6)
-    size_px = rng.uniform(0.9, 2.0) / zona.um_per_px
+    strength = look.relief * rng.uniform(0.15, 1.0)
+    size_px = rng.uniform(0.6, 1.4) / zona.um_per_px
     x, y, width, height = cv2.boundingRect(fragment_HW.astype(np.uint8))
     window = slice(y, y + height), slice(x, x + width)
     soft = cv2.GaussianBlur(fragment_HW[window].astype(np.float32), (0, 0), 0.8 / zona.um_per_px)

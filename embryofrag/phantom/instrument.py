@@ -47,15 +47,15 @@ INSTRUMENTS = {
         um_per_px=(0.5814, 0.5814),
         has_well=True,
         has_colour=False,
-        medium_level=(0.20, 0.45),
+        medium_level=(0.19, 0.38),
         rim_level=(0.45, 1.3),
         rim_width_um=(4, 10),
         rim_lit_from=(-0.3, 0.4),
-        relief=(0.16, 0.40),
+        relief=(0.18, 0.50),
         edge=(0.30, 0.65),
         cell_tone=(-0.26, -0.04),
-        grain=(0.06, 0.17),
-        blur_um=(0.25, 0.55),
+        grain=(0.06, 0.16),
+        blur_um=(0.2, 0.4),
         noise=(0.006, 0.016),
         overlay_chance=0.5,
         scale_bar_chance=0.0,
@@ -69,11 +69,11 @@ INSTRUMENTS = {
         rim_level=(0.7, 1.6),
         rim_width_um=(6, 13),
         rim_lit_from=(-0.8, 0.0),
-        relief=(0.08, 0.26),
+        relief=(0.12, 0.32),
         edge=(0.30, 0.65),
         cell_tone=(-0.28, -0.08),
-        grain=(0.08, 0.18),
-        blur_um=(0.20, 0.45),
+        grain=(0.06, 0.14),
+        blur_um=(0.14, 0.34),
         noise=(0.008, 0.020),
         overlay_chance=1.0,
         scale_bar_chance=0.0,
@@ -90,8 +90,8 @@ INSTRUMENTS = {
         relief=(0.08, 0.42),
         edge=(0.25, 0.70),
         cell_tone=(-0.30, 0.02),
-        grain=(0.03, 0.16),
-        blur_um=(0.25, 0.70),
+        grain=(0.03, 0.13),
+        blur_um=(0.2, 0.60),
         noise=(0.004, 0.018),
         overlay_chance=0.0,
         scale_bar_chance=0.4,
@@ -122,14 +122,12 @@ class Look:
     relief: float
     """Contrast of the broad shading from the dark to the bright side."""
     one_sided: float
-    """How much weaker the dark outline is on the bright side, 0..1."""
+    """How much weaker the dark outline is on the bright side; above 1 it is bright there."""
     edge: float
     edge_um: float
     cell_tone: float
     grain: float
     grain_um: float
-    cloud: float
-    """Contrast of the coarse cloudiness of the cytoplasm."""
     opacity: float
     """How much of what lies below a cell is hidden, 0..1."""
     halo: float
@@ -148,15 +146,14 @@ def draw_look(rng: np.random.Generator, instrument: Instrument) -> Look:
         light=(float(np.cos(light_rad)), float(np.sin(light_rad))),
         medium_level=rng.uniform(*instrument.medium_level),
         relief=rng.uniform(*instrument.relief),
-        one_sided=rng.uniform(0.2, 0.9),
+        one_sided=rng.uniform(0.3, 1.3),
         edge=rng.uniform(*instrument.edge),
-        edge_um=rng.uniform(0.65, 1.25),
+        edge_um=rng.uniform(0.6, 1.1),
         cell_tone=rng.uniform(*instrument.cell_tone),
         grain=rng.uniform(*instrument.grain),
-        grain_um=rng.uniform(0.35, 0.75),
-        cloud=rng.uniform(0.01, 0.07),
+        grain_um=rng.uniform(0.22, 0.45),
         opacity=rng.uniform(0.25, 0.85),
-        halo=rng.uniform(0.0, 0.14),
+        halo=rng.uniform(0.0, 0.18),
         blur_um=rng.uniform(*instrument.blur_um),
         noise=rng.uniform(*instrument.noise),
         focus_um=rng.normal(0, 28 if defocused else 5),

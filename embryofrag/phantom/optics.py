@@ -11,8 +11,11 @@ from embryofrag.phantom.body import Patch
 from embryofrag.phantom.instrument import Look
 from embryofrag.phantom.texture import crop_grain
 
-_DEFOCUS_UM = 30.0
-"""Distance from the focal plane over which an outline about doubles its width."""
+_WIDEST = 3.0
+"""Limit of what defocus does to an outline; the camera's blur does the rest."""
+
+_DEFOCUS_UM = 9.0
+"""Distance from the focal plane at which an outline is sqrt(2) times as wide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,6 @@ class Style:
     """Half width of the outline."""
     grain: float = 0.0
     grain_px: float = 1.0
-    cloud: float = 0.0
     opacity: float = 0.5
     halo: float = 0.0
     """Darkness of the soft shadow around the body."""
@@ -38,10 +40,15 @@ class Style:
 def widen_by_defocus(edge_px: float, distance_um: float) -> float:
     """Half width of an outline that lies off the focal plane.
 
-    >>> widen_by_defocus(1.0, 0.0), round(widen_by_defocus(1.0, 30.0), 2)
-    (1.0, 1.8)
+    >>> widen_by_defocus(1.0, 0.0), round(widen_by_defocus(1.0, 9.0), 2)
+    (1.0, 1.41)
     """
-    return edge_px * float(np.hypot(1.0, 1.5 * distance_um / _DEFOCUS_UM))
+    return edge_px * min(_WIDEST, float(np.hypot(1.0, distance_um / _DEFOCUS_UM)))
+
+
+def find_margin_px(edge_px: float, distance_um: float, *, halo: bool = False) -> float:
+    """How far beyond the outline the paint of a body reaches that lies `distance_um` off the focal plane."""
+    return 2 + (4.5 if halo else 2.2) * widen_by_defocus(edge_px, distance_um)
 
 
 def paint_body(
@@ -49,7 +56,8 @@ def paint_body(
 ) -> None:
     """Lays one body over what is already painted, in place.
 
-    The shading is the slope of a sphere's thickness along the light, u / sqrt(1 - d^2), softened at the outline.
+    The shading is the slope of a sphere's thickness along the light, u / sqrt(1 - d^2), softened at the outline and
+    flattened in the middle, where a cell in contact with others is flat.
 
     Args:
         field_HW: (H, W) float32 contrast.
@@ -66,28 +74,29 @@ def paint_body(
         look.light[1] / patch.radius_px
     )
     height_squared = 1 - np.square(np.clip(1 - depth * inverse_radius, 0, 1))
-    steepness = np.float32(min(0.6, 0.03 + 1.6 * edge_px * inverse_radius))
-    value = np.float32(style.tone) + np.float32(0.55 * style.relief) * u / np.sqrt(height_squared + steepness)
-    if style.grain or style.cloud:
-        texture = crop_grain(rng, depth.shape, style.grain_px, look.light) * np.float32(style.grain * sharp**0.5)
-        if style.cloud:
-            texture += crop_grain(rng, depth.shape, style.grain_px * 6, look.light) * np.float32(style.cloud)
-        value += texture * (np.float32(0.5) + np.float32(0.5) * height_squared)
+    steepness = np.float32(min(0.5, 0.07 + 1.2 * edge_px * inverse_radius))
+    shading = u * (np.float32(0.5) + np.float32(0.5) * u * u) / np.sqrt(height_squared + steepness)
+    value = np.float32(style.tone) + np.float32(0.7 * style.relief) * shading
+    if style.grain:
+        texture = crop_grain(rng, depth.shape, style.grain_px, look.light)
+        value += texture * (np.float32(0.6) + np.float32(0.4) * height_squared) * np.float32(style.grain)
     along = depth * np.float32(1 / edge_px)
     cover = np.clip(along + np.float32(0.5), 0, 1)
-    line = np.exp(-np.square(along)) * (1 - np.float32(look.one_sided) * u)
+    # the outline takes light away, on the bright side less or none
+    line = np.exp(-np.square(along)) * (np.float32(style.edge * sharp**0.5) * (1 - np.float32(look.one_sided) * u))
     painted = field_HW[patch.window]
     painted *= 1 - np.float32(style.opacity) * cover
-    painted += value * cover - np.float32(style.edge * sharp**0.7) * line
+    painted += value * cover
+    painted -= line * (1 + painted)
     if style.halo:
         outside = np.minimum(along + 1, 0)
-        shadow = np.exp(-np.square(outside * np.float32(0.22))) * (1 - cover)
+        shadow = np.exp(-np.square(outside * np.float32(0.5))) * (1 - cover)
         painted -= shadow * (np.float32(style.halo) * (1 - np.float32(look.one_sided) * u))
 
 
 def cell_style(look: Look, rng: np.random.Generator) -> Style:
     """A cell: granular, with a dark outline and relief."""
-    vary = np.exp(rng.normal(0, 0.18, 5))
+    vary = np.exp(rng.normal(0, [0.2, 0.18, 0.18, 0.18, 0.12]))
     return Style(
         tone=look.cell_tone * vary[0],
         relief=look.relief * vary[1],
@@ -95,7 +104,6 @@ def cell_style(look: Look, rng: np.random.Generator) -> Style:
         edge_px=max(0.8, look.edge_um * vary[3] / look.um_per_px),
         grain=look.grain * vary[4],
         grain_px=look.grain_um / look.um_per_px,
-        cloud=look.cloud * vary[4],
         opacity=float(np.clip(look.opacity + rng.normal(0, 0.12), 0.1, 0.95)),
         halo=look.halo,
     )

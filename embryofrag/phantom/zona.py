@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from embryofrag.phantom.body import Body, trace_body
@@ -70,9 +71,12 @@ def paint_zona(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Gene
     fade = np.float32(max(1.5, thick * rng.uniform(0.08, 0.35)))
     band = np.clip((thick - out) / fade + np.float32(0.5), 0, 1) * np.clip(out + np.float32(0.5), 0, 1)
     grain_px = look.grain_um / look.um_per_px
-    grain = crop_grain(rng, out.shape, grain_px * rng.uniform(0.9, 1.6), look.light)
+    grain = crop_grain(rng, out.shape, grain_px * rng.uniform(0.9, 1.5), look.light, coarse=False)
     painted = field_HW[patch.window]
-    painted += band * (np.float32(rng.uniform(-0.16, 0.04)) + np.float32(look.grain * rng.uniform(0.3, 0.8)) * grain)
+    tone, roughness = rng.uniform(-0.16, 0.03), look.grain * rng.uniform(0.25, 0.6)
+    # the space between zona and cells is clearer than the zona, but not as clear as the medium
+    space = np.clip(np.float32(0.5) - out, 0, 1) * np.float32(rng.uniform(0.1, 0.8))
+    painted += (band + space) * (np.float32(tone) + np.float32(roughness) * grain)
     # slopes: the outer one falls away from the middle, the inner one towards it
     relief = np.float32(look.relief * rng.uniform(0.2, 0.8))
     outer = np.exp(-np.square((out - thick) / np.float32(rng.uniform(2.5, 6) * px_per_um)))
@@ -89,7 +93,8 @@ def _paint_clinging_matter(
     """Bright and dark specks along the inner outline, in some places more than in others."""
     width_px, place_px = rng.uniform(1.2, 3.2) * px_per_um, rng.uniform(-2.0, 2.5) * px_per_um
     ring = np.exp(-np.square((out_px + np.float32(place_px)) / np.float32(width_px)))
-    patchy = np.clip(0.4 + 0.8 * crop_grain(rng, out_px.shape, 13.0 * px_per_um, (0.7, 0.7)), 0, 1.5)
+    knots = rng.normal(0.4, 0.8, (9, 9)).astype(np.float32)
+    patchy = np.clip(cv2.resize(knots, out_px.shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1.5)
     speck_px = rng.uniform(0.5, 1.1) * px_per_um
     specks = crop_grain(rng, out_px.shape, speck_px, look.light)
     painted += ring * patchy * specks * np.float32(rng.uniform(0.06, 0.24) * (0.4 + 2 * look.relief))
