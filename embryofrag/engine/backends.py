@@ -21,7 +21,7 @@ class Backend:
 
 def _load_openvino(folder: Path, manifest: EngineManifest, module: str, num_threads: int | None) -> Engine:
     return OpenVinoEngine(
-        folder / f"module_{module}.xml",
+        folder,
         engine_id=manifest.engine_id(module),
         module=module,
         input_px=manifest.input_px,

@@ -23,7 +23,7 @@ from embryofrag.engine.manifest import (
     write_manifest,
 )
 from embryofrag.engine.model import ModelInfo, read_model, read_probe
-from embryofrag.engine.openvino import has_precision, import_openvino
+from embryofrag.engine.openvino import HEAD_FILE, has_precision, import_openvino, module_file
 from embryofrag.engine.parity import Answers, Parity, compare_answers, pack_answers
 from embryofrag.errors import EmbryofragError, UsageError
 
@@ -45,8 +45,8 @@ class BuildReport:
 class Compiler:
     """How one backend compiles a module."""
 
-    compile: Callable[[torch.nn.Module, int, Path, bool], None]
-    """(module, side S, path without suffix to write to, whether to store weights as fp16)."""
+    compile: Callable[[ModelInfo, str, Path], None]
+    """(model, module, folder to write to)."""
     can_run: Callable[[str], bool]
     """Whether this machine runs a precision, asked of the backend itself."""
     versions: Callable[[], dict[str, str]]
@@ -58,7 +58,6 @@ def build_engines(
     engine: str = "openvino",
     precision: str = "auto",
     out: Path | None = None,
-    fp16_weights: bool = False,
 ) -> BuildReport:
     """Compile both modules of a model, check them on the probe, and put them in place.
 
@@ -70,7 +69,6 @@ def build_engines(
         engine: A key of `COMPILERS`.
         precision: "auto" (bf16 where this CPU has it, else fp32) or one of the backend's.
         out: Folder to hold the engine's folder; default ``MODEL/engines``, the only place runs look.
-        fp16_weights: Store weights in half the bytes; the arithmetic stays that of `precision`.
 
     Raises:
         UsageError: no such engine or precision.
@@ -87,7 +85,7 @@ def build_engines(
     unfinished = root / f".{name}.building-{os.getpid()}"
     unfinished.mkdir()
     try:
-        parity = _build_into(unfinished, model, engine, precision, fp16_weights)
+        parity = _build_into(unfinished, model, engine, precision)
         size_bytes = sum(path.stat().st_size for path in unfinished.iterdir())
         _put_in_place(unfinished, root / name)
     finally:
@@ -115,14 +113,12 @@ def _choose_precision(model: ModelInfo, engine: str, precision: str) -> tuple[st
     return precision, f"took {precision} as asked"
 
 
-def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str, fp16_weights: bool) -> Parity:
+def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str) -> Parity:
     """Compile, check and describe both modules in `folder`; the manifest comes last."""
     images = read_probe(model)
     expected = _reference_answers(model, images)
     for module in MODULES:
-        COMPILERS[engine].compile(
-            load_deployed(model, module), model.input_px, folder / f"module_{module}", fp16_weights
-        )
+        COMPILERS[engine].compile(model, module, folder)
     np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(expected))
     manifest = EngineManifest(
         backend=engine,
@@ -132,7 +128,6 @@ def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str, fp1
         input_px=model.input_px,
         mask_threshold=model.mask_threshold,
         needs=BACKENDS[engine].needs[precision],
-        weights="fp16" if fp16_weights else "fp32",
         files={path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
         versions={"embryofrag": __version__, **COMPILERS[engine].versions()},
         parity={},
@@ -177,13 +172,20 @@ def _put_in_place(unfinished: Path, target: Path) -> None:
     shutil.rmtree(old)
 
 
-def _compile_openvino(deployed: torch.nn.Module, input_px: int, path: Path, fp16_weights: bool) -> None:
+def _compile_openvino(model: ModelInfo, module: str, folder: Path) -> None:
+    """Write module "a" as one graph and "b" as two: OpenVINO knows one precision for a graph, and the head is fp32."""
+    deployed = load_deployed(model, module)
+    frame = torch.zeros((1, model.input_px, model.input_px, 3), dtype=torch.uint8)
+    parts = {module_file(module): (deployed, frame)}
+    if module == "b":
+        pooled = torch.zeros((1, deployed.head.mlp.pooled_channels))
+        parts = {module_file("b"): (deployed.body, frame), HEAD_FILE: (deployed.head, pooled)}
     ov = import_openvino()
-    example = torch.zeros((1, input_px, input_px, 3), dtype=torch.uint8)
-    with torch.no_grad():
-        converted = ov.convert_model(torch.export.export(deployed, (example,)))
-    converted.reshape([1, input_px, input_px, 3])
-    ov.save_model(converted, path.with_suffix(".xml"), compress_to_fp16=fp16_weights)
+    for name, (part, example) in parts.items():
+        with torch.no_grad():
+            converted = ov.convert_model(torch.export.export(part, (example,)))
+        converted.reshape(list(example.shape))
+        ov.save_model(converted, folder / name, compress_to_fp16=False)
 
 
 def _openvino_versions() -> dict[str, str]:

@@ -29,8 +29,6 @@ class EngineManifest:
     """The threshold the parity was counted at."""
     needs: tuple[str, ...]
     """CPU features without which it does not run, such as "bf16"."""
-    weights: str
-    """Number format of the stored weights: "fp32" or "fp16"."""
     files: Mapping[str, str]
     """sha256 by file name."""
     versions: Mapping[str, str]
@@ -45,7 +43,7 @@ class EngineManifest:
 
     def engine_id(self, module: str) -> str:
         """Return "<backend>-<precision>:<8 hex>" of one module, from the content that its results follow from."""
-        names = sorted(name for name in self.files if name.startswith(f"module_{module}."))
+        names = sorted(name for name in self.files if name.startswith(f"module_{module}"))
         content = [self.name, self.model_id, self.input_px, *(self.files[name] for name in names)]
         return f"{self.name}:{sha256_of_values(content)[:8]}"
 

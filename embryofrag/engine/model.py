@@ -58,7 +58,7 @@ class ModelInfo(ModelHeader):
 
     @property
     def id(self) -> str:
-        """"<name>@<8 hex of content>": the same weights and settings, the same id."""
+        """ "<name>@<8 hex of content>": the same weights and settings, the same id."""
         return f"{self.name}@{self.content_sha256[:8]}"
 
     @property

@@ -16,7 +16,7 @@ from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
     ENGINES_FOLDER,
     EXPECTED_FILE,
-    MANIFEST_FILE,
+    EngineManifest,
     engine_name,
     read_manifest,
     rebuild_command,
@@ -159,24 +159,33 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
     return pair
 
 
-def list_engines(model_dir: Path) -> list[str]:
-    """Return the names of the engines built for a model, sorted."""
-    folder = read_model(model_dir).path / ENGINES_FOLDER
-    return sorted(path.parent.name for path in folder.glob(f"[!.]*/{MANIFEST_FILE}"))
+def list_engines(model_dir: Path) -> list[EngineManifest]:
+    """Return the manifests of the engines built for a model, sorted by name.
+
+    Raises:
+        EmbryofragError: the model or a manifest cannot be read; see `read_manifest`.
+    """
+    model = read_model(model_dir)
+    return [read_manifest(folder, model) for folder in _engine_folders(model)]
 
 
 def check_engines(model_dir: Path) -> list[EngineState]:
     """Load every engine built for a model and say which are fine and what is wrong with the others."""
     states = []
-    for name in list_engines(model_dir):
-        backend, _, precision = name.rpartition("-")
+    for folder in _engine_folders(read_model(model_dir)):
+        backend, _, precision = folder.name.rpartition("-")
         trouble = None
         try:
             load_pair(choose_engine(model_dir, backend, precision)).close()
         except EmbryofragError as error:
             trouble = str(error)
-        states.append(EngineState(name=name, trouble=trouble))
+        states.append(EngineState(name=folder.name, trouble=trouble))
     return states
+
+
+def _engine_folders(model: ModelInfo) -> list[Path]:
+    """Folders of built engines; those that a build has not finished start with a dot."""
+    return sorted(path for path in (model.path / ENGINES_FOLDER).glob("[!.]*") if path.is_dir())
 
 
 def _check_names(engine: str, precision: str) -> None:

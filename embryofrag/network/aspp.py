@@ -12,9 +12,7 @@ class ASPP(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, rates: tuple[int, ...], *, separable: bool):
         super().__init__()
         self.branches = nn.ModuleList([conv_block(channels_in, channels_out)])
-        self.branches.extend(
-            conv3x3_block(channels_in, channels_out, rate=rate, separable=separable) for rate in rates
-        )
+        self.branches.extend(conv3x3_block(channels_in, channels_out, rate=rate, separable=separable) for rate in rates)
         self.image_pool = conv_block(channels_in, channels_out)
         self.project = conv_block(channels_out * (len(rates) + 2), channels_out)
 

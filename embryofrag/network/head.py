@@ -17,10 +17,14 @@ class RegressionHead(nn.Module):
         self.to_latent = nn.Sequential(nn.Linear(self.pooled_channels, latent_channels), nn.ReLU())
         self.to_logit = nn.Linear(latent_channels, 1)
 
+    @staticmethod
+    def pool(f3: Tensor, f4: Tensor) -> Tensor:
+        """Return the pooled features, float32 (N, C3 + C4), from F3 (N, C3, h, w) and F4 (N, C4, h, w)."""
+        return torch.cat([f3.float().mean(dim=(2, 3)), f4.float().mean(dim=(2, 3))], dim=1)  # (N, 3072)
+
     def latent(self, f3: Tensor, f4: Tensor) -> Tensor:
         """Return V_reg, (N, latent), from F3 (N, C3, h, w) and F4 (N, C4, h, w)."""
-        pooled = torch.cat([f3.float().mean(dim=(2, 3)), f4.float().mean(dim=(2, 3))], dim=1)  # (N, 3072)
-        return self.to_latent(pooled)
+        return self.to_latent(self.pool(f3, f4))
 
     def ratio_logit(self, latent: Tensor) -> Tensor:
         """Return the logit of the fragmentation ratio, (N,), from V_reg (N, latent)."""

@@ -57,15 +57,3 @@ def _taps_inside(length: int, like: Tensor) -> Tensor:
     position = torch.arange(length, device=like.device)
     tapped = position + torch.arange(-1, 2, device=like.device)[:, None]
     return ((tapped >= 0) & (tapped < length)).to(like.dtype)
-
-
-class ConcatenatedConvReference(nn.Module):
-    """The joined convolution as the paper draws it: for tests and the benchmark only, 2.6 times the arithmetic."""
-
-    def __init__(self, injected: InjectedConv):
-        super().__init__()
-        self.conv = injected.conv
-
-    def forward(self, d: Tensor, v: Tensor) -> Tensor:
-        """Map d (N, decoder, H, W) and v (N, latent) to (N, out, H, W)."""
-        return self.conv(torch.cat([d, v[:, :, None, None].expand(-1, -1, *d.shape[2:])], dim=1))

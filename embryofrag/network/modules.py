@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
+from embryofrag.network.head import RegressionHead
 from embryofrag.network.normalise import NORMALISERS
 
 
@@ -27,18 +28,45 @@ class ModuleA(nn.Module):
 
 
 class ModuleB(nn.Module):
-    """The quantifier: the ratio. Backbone and regression head only."""
+    """The quantifier: the ratio. Backbone and regression head only.
+
+    Its two parts can be compiled apart, so that the head stays in fp32 where the backbone does not.
+    """
+
+    def __init__(self, network: AttnRegDeepLab):
+        super().__init__()
+        self.body = PooledFeatures(network)
+        self.head = RatioFromPooled(network)
+
+    def forward(self, images_NHWC: Tensor) -> Tensor:
+        """Map uint8 (N, H, W, 3) to ratios float32 (N,), 0..1."""
+        return self.head(self.body(images_NHWC))
+
+
+class PooledFeatures(nn.Module):
+    """First part of module B."""
 
     def __init__(self, network: AttnRegDeepLab):
         super().__init__()
         self.normalise = NORMALISERS[network.config.normalise]()
         self.backbone = network.backbone
-        self.head = network.head
 
     def forward(self, images_NHWC: Tensor) -> Tensor:
-        """Map uint8 (N, H, W, 3) to ratios float32 (N,), 0..1."""
+        """Map uint8 (N, H, W, 3) to pooled features float32 (N, 3072)."""
         features = self.backbone(self.normalise(images_NHWC))
-        return torch.sigmoid(self.head.ratio_logit(self.head.latent(features.f3, features.f4)).float())
+        return RegressionHead.pool(features.f3, features.f4)
+
+
+class RatioFromPooled(nn.Module):
+    """Second part of module B."""
+
+    def __init__(self, network: AttnRegDeepLab):
+        super().__init__()
+        self.mlp = network.head
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Map pooled features float32 (N, 3072) to ratios float32 (N,), 0..1."""
+        return torch.sigmoid(self.mlp.ratio_logit(self.mlp.to_latent(pooled)))
 
 
 DEPLOYED = {"a": ModuleA, "b": ModuleB}
