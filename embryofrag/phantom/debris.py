@@ -33,7 +33,7 @@ def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
         return
     layer = np.zeros(field_HW[window].shape, np.float32)
     cover = np.zeros(layer.shape, np.float32)
-    strength = rng.uniform(0.7, 1.7)
+    strength = rng.uniform(0.6, 1.3)
     style = _clump_style(rng, look, strength)
     turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])
     origin = np.array([window[1].start, window[0].start])
@@ -51,7 +51,7 @@ def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
         cover[patch.window] = np.maximum(cover[patch.window], patch.inside)
     soft = cv2.GaussianBlur(cover, (0, 0), 0.8 * px_per_um + 0.3)
     coarse = crop_grain(rng, layer.shape, rng.uniform(0.5, 1.2) * px_per_um, look.light)
-    layer += soft * coarse * np.float32((0.1 + look.relief) * strength * rng.uniform(0.3, 1.0))
+    layer += soft * coarse * np.float32((0.1 + look.relief) * strength * rng.uniform(0.2, 0.8))
     if rng.random() < 0.25:
         layer = cv2.GaussianBlur(layer, (0, 0), rng.uniform(1, 3) * px_per_um)
     field_HW[window] += layer
@@ -60,7 +60,7 @@ def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
 def _clump_style(rng: np.random.Generator, look: Look, strength: float) -> Style:
     bright = rng.random() < 0.35
     return Style(
-        tone=rng.uniform(0.05, 0.3) if bright else rng.normal(-0.12, 0.12),
+        tone=rng.uniform(0.0, 0.18) if bright else rng.normal(-0.12, 0.12),
         relief=look.relief * strength,
         edge=min(0.6, look.edge * strength * rng.uniform(0.2, 0.7)),
         edge_px=max(0.7, 0.85 * look.edge_um / look.um_per_px),

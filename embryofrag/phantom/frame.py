@@ -217,12 +217,12 @@ def _roughen_fragments(
     field_HW: np.ndarray, fragment_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator
 ) -> None:
     """Coarse refraction over the whole fragment mass, which hides the single outlines in a cluster, in place."""
-    strength = look.relief * rng.uniform(0.15, 1.0)
+    strength = look.relief * rng.uniform(0.15, 0.85)
     size_px = rng.uniform(0.6, 1.4) / zona.um_per_px
     x, y, width, height = cv2.boundingRect(fragment_HW.astype(np.uint8))
     window = slice(y, y + height), slice(x, x + width)
     soft = cv2.GaussianBlur(fragment_HW[window].astype(np.float32), (0, 0), 0.8 / zona.um_per_px)
-    field_HW[window] += soft * crop_grain(rng, soft.shape, size_px, look.light) * np.float32(strength)
+    field_HW[window] += soft * crop_grain(rng, soft.shape, size_px, look.light, coarse=False) * np.float32(strength)
 
 
 def _raise_contrast(field_HW: np.ndarray, embryo_HW: np.ndarray) -> None:

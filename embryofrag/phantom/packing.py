@@ -10,7 +10,7 @@ from embryofrag.phantom.zona import Zona
 _FILL_EXPONENT = 0.40
 """Cell radius over zona radius falls as num_cells ** -0.40: slower than -1/2, because cells overlap in projection."""
 
-_FLATTENING = {1: 0.05, 2: 0.32, 3: 0.25}
+_FLATTENING = {1: 0.05, 2: 0.50, 3: 0.35}
 """Largest aspect ratio - 1 by number of cells: two or three cells press hardest on each other."""
 
 
@@ -19,7 +19,7 @@ def draw_radii(rng: np.random.Generator, num_cells: int, ratio: float) -> np.nda
 
     What the fragments hold, the cells have lost: the radii shrink with the ratio.
     """
-    fill = rng.uniform(0.76, 0.92) if num_cells == 1 else rng.uniform(0.86, 1.0) * num_cells**-_FILL_EXPONENT
+    fill = rng.uniform(0.76, 0.92) if num_cells == 1 else rng.uniform(0.82, 0.97) * num_cells**-_FILL_EXPONENT
     spread = rng.uniform(0.02, 0.16) if num_cells > 1 else 0.0
     uneven = np.exp(spread * rng.standard_normal(num_cells))
     return np.clip(fill * np.sqrt(1 - 0.65 * ratio) * uneven, 0.15, 0.95)
@@ -53,7 +53,10 @@ def pack_spheres(rng: np.random.Generator, radii: np.ndarray, *, flatness: float
 def pack_cells(rng: np.random.Generator, zona: Zona, num_cells: int, ratio: float) -> list[Body]:
     """The 1..8 cells of one embryo, lowest first, when fragments take their share (ratio) of it."""
     radii = draw_radii(rng, num_cells, ratio)
-    centres = pack_spheres(rng, radii, flatness=rng.uniform(0.25, 0.9))
+    aspects = 1 + _FLATTENING.get(num_cells, 0.12) * rng.uniform(0.2, 1.0, num_cells)
+    # flattened cells lie further apart: what counts is the half axis towards the middle of the embryo
+    flatness = rng.uniform(0.1, 0.5) if num_cells <= 3 else rng.uniform(0.25, 0.9)
+    centres = pack_spheres(rng, radii / np.sqrt(aspects), flatness=flatness)
     cells = []
     for index in np.argsort(centres[:, 2]):
         x, y, z = centres[index] * zona.radius_px
@@ -66,6 +69,5 @@ def pack_cells(rng: np.random.Generator, zona: Zona, num_cells: int, ratio: floa
         )
         # cells flatten against their neighbours: long axis across the direction to the middle of the embryo
         across_rad = float(np.arctan2(y, x) + np.pi / 2 + rng.normal(0, 0.2))
-        aspect = float(1 + _FLATTENING.get(num_cells, 0.12) * rng.uniform(0.15, 1.0))
-        cells.append(replace(cell, aspect=aspect, angle_rad=across_rad))
+        cells.append(replace(cell, aspect=float(aspects[index]), angle_rad=across_rad))
     return cells

@@ -50,12 +50,12 @@ def light_well(rng: np.random.Generator, well: Well, instrument: Instrument, loo
     inside += (
         np.float32(rng.uniform(0.0, 0.2)) * shining * np.exp(np.minimum(out_um, 0) / np.float32(rng.uniform(6, 14)))
     )
-    outside = shining * np.float32(rng.uniform(0.35, 0.95)) * _draw_rings(rng, rho, look)
+    outside = shining * np.float32(rng.uniform(0.4, 1.0)) * _draw_rings(rng, rho, look)
     open_share = 1 / (1 + np.exp(np.clip(out_um / np.float32(rng.uniform(1.0, 2.2)), -20, 20)))
     background = np.float32(look.medium_level) * (inside * open_share + outside * (1 - open_share))
     rim_um = rng.uniform(*instrument.rim_width_um)
     profile = np.exp(
-        -((np.abs(out_um - np.float32(0.5 * rim_um)) / np.float32(rim_um)) ** np.float32(rng.uniform(2, 5)))
+        -((np.abs(out_um - np.float32(0.5 * rim_um)) / np.float32(rim_um)) ** np.float32(rng.uniform(1.8, 4)))
     )
     background += np.float32(rng.uniform(*instrument.rim_level)) * shining * profile
     full = cv2.resize(background, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)

@@ -82,7 +82,7 @@ def paint_zona(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Gene
     outer = np.exp(-np.square((out - thick) / np.float32(rng.uniform(2.5, 6) * px_per_um)))
     inner_px = np.float32(max(0.8, look.edge_um * rng.uniform(0.8, 1.6) * px_per_um))
     inner = np.exp(-np.square(out / inner_px))
-    painted += relief * u * (outer - np.float32(0.7) * inner) - np.float32(rng.uniform(0.0, 0.6) * look.edge) * inner
+    painted += relief * u * (outer - np.float32(0.5) * inner) - np.float32(rng.uniform(0.0, 0.35) * look.edge) * inner
     if rng.random() < 0.7:
         _paint_clinging_matter(painted, out, look, rng, px_per_um)
 
