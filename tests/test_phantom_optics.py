@@ -7,8 +7,8 @@ from embryofrag.phantom.body import Body, trace_body
 from embryofrag.phantom.instrument import INSTRUMENTS, draw_look
 from embryofrag.phantom.optics import Style, find_margin_px, paint_body
 
-SHAPE = (100, 100)
-BODY = Body(x_px=50, y_px=50, radius_px=25)
+SHAPE = (160, 160)
+BODY = Body(x_px=80, y_px=80, radius_px=25)
 LOOK = replace(draw_look(np.random.default_rng(1), INSTRUMENTS["embryoscope"]), light=(1.0, 0.0), one_sided=0.5)
 
 
@@ -21,21 +21,21 @@ def paint(style: Style, body: Body = BODY, focal_um: float = 0.0) -> np.ndarray:
 
 def test_relief_is_bright_towards_the_light_and_dark_away_from_it():
     field = paint(Style(relief=0.3))
-    assert field[50, 70] > 0.05
-    assert field[50, 30] == pytest.approx(-field[50, 70], abs=0.02)
+    assert field[80, 100] > 0.05
+    assert field[80, 60] == pytest.approx(-field[80, 100], abs=0.02)
 
 
 def test_outline_is_dark_and_weaker_on_the_bright_side():
     field = paint(Style(edge=0.5, opacity=0.0))
-    assert field[50, 25] < field[50, 75] < -0.1
-    assert abs(field[50, 50]) < 0.01
+    assert field[80, 55] < field[80, 105] < -0.1
+    assert abs(field[80, 80]) < 0.01
 
 
 def test_bodies_are_transparent_up_to_their_opacity():
     field = np.full(SHAPE, 0.4, np.float32)
     patch = trace_body(BODY, SHAPE)
     paint_body(field, patch, Style(opacity=0.75), LOOK, np.random.default_rng(2))
-    assert field[50, 50] == pytest.approx(0.1, abs=0.01)
+    assert field[80, 80] == pytest.approx(0.1, abs=0.01)
     assert field[5, 5] == pytest.approx(0.4)
 
 

@@ -18,10 +18,12 @@ from embryofrag.phantom.zona import Zona
 CLUSTER_GAP_UM = 2.0
 """Gaps narrower than this between fragments count as fragment."""
 
-_CLOSE_ENOUGH = 0.008
+_CLOSE_ENOUGH = 0.004
 """The ratio is not approached further than this."""
 
 _MAX_TRIES = 1500
+_PATTERN_TRIES = 500
+"""After so many tries the pattern is full: the rest is scattered over the embryo and may mostly overlap."""
 
 Place = Callable[[np.random.Generator, float], tuple[float, float]]
 """Draws a centre (x, y) in zona radii from the zona's centre; the number grows from 1 as room runs out."""
@@ -133,17 +135,20 @@ def plan_fragments(
     alone = ratio < 0.06 and rng.random() < 0.35
     patches: list[Patch] = []
     crowding = 1.0
-    for _ in range(_MAX_TRIES):
+    anywhere = _scattered_places(rng)
+    for tries in range(_MAX_TRIES):
         wanted_px = ratio * plan.embryo_px - plan.fragment_px
-        if wanted_px <= _CLOSE_ENOUGH / 2 * plan.embryo_px and patches:
+        if wanted_px <= _CLOSE_ENOUGH * plan.embryo_px and patches:
             break
         diameter_um = float(np.clip(median_um * np.exp(rng.normal(0, 0.35)), 4.0, 40.0))
         largest_px = np.sqrt(max(wanted_px, 4.0) / np.pi)
         radius_px = largest_px if alone else min(diameter_um / 2 / zona.um_per_px, largest_px * 1.05)
-        patch = _draw_fragment(rng, zona, inside_HW, place(rng, crowding), radius_px, edge_px)
+        full = tries >= _PATTERN_TRIES
+        centre = (anywhere if full else place)(rng, crowding)
+        patch = _draw_fragment(rng, zona, inside_HW, centre, radius_px, edge_px)
         gained = plan.gain(patch) if patch else (0, 0)
-        if patch is None or gained[0] < 0.45 * np.pi * radius_px**2:
-            crowding *= 1.01
+        if patch is None or gained[0] < (0.1 if full else 0.45) * np.pi * radius_px**2:
+            crowding = min(4.0, crowding * 1.01)
             continue
         plan.add(patch, gained)
         patches.append(patch)

@@ -48,7 +48,7 @@ def widen_by_defocus(edge_px: float, distance_um: float) -> float:
 
 def find_margin_px(edge_px: float, distance_um: float, *, halo: bool = False) -> float:
     """How far beyond the outline the paint of a body reaches that lies `distance_um` off the focal plane."""
-    return 2 + (5.5 if halo else 2.2) * widen_by_defocus(edge_px, distance_um)
+    return 2 + (4.5 if halo else 2.2) * widen_by_defocus(edge_px, distance_um)
 
 
 def paint_body(

@@ -8,6 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 _TEXT_PX = 16
 _MARGIN_PX = 9
+_TALLEST_TEXT = "Well 0.8 h"
+"""All labels are as high as this one."""
 
 
 @cache
@@ -17,8 +19,8 @@ def _font() -> ImageFont.FreeTypeFont:
 
 def render_label(text: str) -> np.ndarray:
     """Dark text on a white box, (h, w) uint8."""
-    left, top, right, bottom = _font().getbbox("Well 0.8 h" if text else "")
-    _, _, right, _ = _font().getbbox(text)
+    left, top, _, bottom = _font().getbbox(_TALLEST_TEXT)
+    right = _font().getbbox(text)[2]
     label = Image.new("L", (int(right - left) + 6, int(bottom - top) + 6), 255)
     ImageDraw.Draw(label).text((3 - left, 3 - top), text, fill=16, font=_font())
     return np.asarray(label)
