@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_listed_is_a_failed_row(tmp_path, monkeypatch):
 
 
 def test_a_root_that_cannot_be_read_stops(tmp_path, monkeypatch):
-    with pytest.raises(EmbryofragError, match="there is no folder .*gone; check the path"):
+    with pytest.raises(EmbryofragError, match=r"there is no folder .*gone; check the path"):
         scan_archive(tmp_path / "gone")
     with pytest.raises(EmbryofragError, match="is a file; give the folder"):
         scan_archive(plant(tmp_path, "a.jpg") / "a.jpg")

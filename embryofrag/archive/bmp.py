@@ -6,7 +6,7 @@ import numpy as np
 
 from embryofrag.archive.header import NO_HEADER, Header
 from embryofrag.archive.options import ReadLimits
-from embryofrag.archive.pixels import check_size, check_zero_tail, count_zero_tail
+from embryofrag.archive.pixels import check_size, check_zero_tail
 from embryofrag.archive.png import decode_with_cv2
 from embryofrag.errors import ItemError
 from embryofrag.records import Outcome
@@ -30,7 +30,7 @@ def decode_bmp(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
         if len(data) < first_pixel + pixel_bytes:
             missing = first_pixel + pixel_bytes - len(data)
             raise ItemError(Outcome.INCOMPLETE, f"the BMP is cut short: {missing} bytes missing")
-        check_zero_tail(count_zero_tail(data[first_pixel : first_pixel + pixel_bytes]), pixel_bytes)
+        check_zero_tail(data[first_pixel : first_pixel + pixel_bytes], "BMP")
     elif len(data) < file_bytes:
         raise ItemError(Outcome.INCOMPLETE, f"the BMP is cut short: {file_bytes - len(data)} bytes missing")
     return decode_with_cv2(data, "BMP"), NO_HEADER

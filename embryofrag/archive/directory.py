@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 _TYPES = {1: "B", 2: "c", 3: "H", 4: "I", 5: "II", 6: "b", 7: "c", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"}
 _TYPES |= {13: "I", 16: "Q", 17: "q", 18: "Q"}
-_TEXT_TYPES = frozenset({2, 7})
+_BYTES_TYPES = frozenset({1, 2, 7})
 _RATIONAL_TYPES = frozenset({5, 10})
 
 TagValue = bytes | tuple[float, ...]
@@ -16,7 +16,7 @@ class Directory:
     """One directory."""
 
     tags: dict[int, TagValue]
-    """Text and undefined values as bytes, others as numbers; a value that lies outside the data is left out."""
+    """Byte, text and undefined values as bytes, others as numbers; a value that lies outside the data is left out."""
     reach_bytes: int
     """Offset behind the furthest byte that the directory or one of its values takes."""
     next_offset: int
@@ -99,7 +99,7 @@ def read_directory(data: bytes, offset: int, form: Form) -> Directory:
 
 
 def _value(data: bytes, kind: int, count: int, order: str) -> TagValue:
-    if kind in _TEXT_TYPES:
+    if kind in _BYTES_TYPES:
         return data
     numbers = struct.unpack(f"{order}{count * len(_TYPES[kind])}{_TYPES[kind][0]}", data)
     if kind in _RATIONAL_TYPES:

@@ -7,7 +7,10 @@ from embryofrag.errors import ItemError
 from embryofrag.records import Outcome
 
 ZERO_TAIL_SHARE = 0.10
-"""Share of an uncompressed image's last bytes that, when all zero, means a copy in progress."""
+"""Share of a file's last bytes that, when all zero, means a copy in progress, in formats without checksums.
+
+A copy that lacks less than this cannot be told from an image that is black at that end.
+"""
 
 
 def check_size(width_px: int, height_px: int, limits: ReadLimits) -> None:
@@ -33,16 +36,15 @@ def count_zero_tail(data: bytes) -> int:
     return len(data) - len(data.rstrip(b"\0"))
 
 
-def check_zero_tail(num_zero_bytes: int, num_pixel_bytes: int) -> None:
-    """Refuse uncompressed pixels of which the last `ZERO_TAIL_SHARE` were never written.
+def check_zero_tail(data: bytes, what: str) -> None:
+    """Refuse bytes of which the last `ZERO_TAIL_SHARE` or more were never written.
 
     Raises:
         ItemError: incomplete.
     """
-    # an all-black image is an image
-    if num_pixel_bytes * ZERO_TAIL_SHARE <= num_zero_bytes < num_pixel_bytes:
-        share_pct = 100 * num_zero_bytes / num_pixel_bytes
-        raise ItemError(Outcome.INCOMPLETE, f"the last {share_pct:.0f} % of the pixel bytes are zero")
+    num_zeros = count_zero_tail(data)
+    if num_zeros >= max(1, len(data) * ZERO_TAIL_SHARE):
+        raise ItemError(Outcome.INCOMPLETE, f"the {what} ends in {num_zeros} zero bytes of {len(data)}")
 
 
 def significant_bits(max_value: int) -> int:

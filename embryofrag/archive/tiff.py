@@ -16,8 +16,9 @@ import tifffile
 from embryofrag.archive.directory import read_directory, read_form
 from embryofrag.archive.header import UM_PER_RESOLUTION_UNIT, Header, plausible, um_per_px_from
 from embryofrag.archive.jpeg import JPEG_END
+from embryofrag.archive.names import printable
 from embryofrag.archive.options import ReadLimits
-from embryofrag.archive.pixels import ZERO_TAIL_SHARE, check_size, check_zero_tail, count_zero_tail, scale_to_uint8
+from embryofrag.archive.pixels import check_size, check_zero_tail, scale_to_uint8
 from embryofrag.errors import ItemError
 from embryofrag.records import Outcome
 
@@ -29,6 +30,8 @@ _BROKEN_TIFF = (
 """What tifffile and the codecs raise on malformed files; ``RuntimeError`` holds the codecs' own errors."""
 
 _UM_PER_UNIT = {"micron": 1.0, "microns": 1.0, "um": 1.0, "µm": 1.0, "μm": 1.0, "\\u00b5m": 1.0, "nm": 1e-3, "mm": 1e3}
+_WIDTHS_AND_LENGTHS = ((256, 257), (322, 323))
+"""Tags of the image's and of its tiles' width and length."""
 _OFFSETS_AND_SIZES = ((273, 279), (324, 325))
 """Tags of the strips' and of the tiles' offsets and byte counts."""
 
@@ -42,21 +45,18 @@ def decode_tiff(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
     floating point within 0..1 are stretched to 0..255. MinIsWhite is inverted. Anything else is unsupported. What
     tifffile only logs as an error counts as one: a half-written file otherwise reads as a whole one.
     """
-    _check_extent(data)
+    check_zero_tail(data, "TIFF")
+    _check_structure(data, limits)
     with _complaints() as complaints:
         try:
             with tifffile.TiffFile(io.BytesIO(data)) as tif:
                 page = _only_page(tif, complaints)
-                check_size(page.imagewidth, page.imagelength, limits)
-                check_size(max(1, page.tilewidth), max(1, page.tilelength), limits)
                 stored = page.asarray(maxworkers=1)  # in this thread, where complaints are heard
                 um_per_px = _um_per_px(tif, page)
         except _BROKEN_TIFF as error:
-            raise _explain(data, f"{type(error).__name__}: {error}") from error
+            raise _broken(f"{type(error).__name__}: {error}") from error
         if complaints:
-            raise _explain(data, complaints[0])
-        if page.compression == tifffile.COMPRESSION.NONE:
-            check_zero_tail(count_zero_tail(stored.tobytes()), stored.nbytes)
+            raise _broken(complaints[0])
         if page.compression == tifffile.COMPRESSION.JPEG:
             _check_jpeg_ends(data, page)
         return _to_uint8(_to_channels_last(stored, page), page), Header(um_per_px=um_per_px)
@@ -91,7 +91,8 @@ def _to_channels_last(stored: np.ndarray, page: tifffile.TiffPage) -> np.ndarray
 def _to_uint8(image: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
     photometric = page.photometric
     if photometric == tifffile.PHOTOMETRIC.PALETTE and page.colormap is not None and image.ndim == 2:
-        return scale_to_uint8(page.colormap[:, image].transpose(1, 2, 0), bits=16)
+        # the high byte: writers multiply by 256 or by 257
+        return (page.colormap[:, image] >> 8).astype(np.uint8).transpose(1, 2, 0)
     if photometric not in _READ_PHOTOMETRICS:
         name = getattr(photometric, "name", photometric)
         raise ItemError(Outcome.UNSUPPORTED, f"a TIFF with photometric {name} is not read")
@@ -153,19 +154,13 @@ def _ome_um_per_px(xml: str) -> float | None:
     return plausible(float(pixels.get("PhysicalSizeX", "nan")) * unit_um)
 
 
-def _explain(data: bytes, words: str) -> ItemError:
-    """Tell a file still being copied from a broken one."""
-    num_zeros = count_zero_tail(data)
-    if num_zeros >= max(16, len(data) * ZERO_TAIL_SHARE):
-        return ItemError(Outcome.INCOMPLETE, f"the TIFF ends in {num_zeros} zero bytes")
-    return ItemError(Outcome.DAMAGED, f"the TIFF is broken: {words.strip().splitlines()[0][:160] if words else ''}")
+def _check_structure(data: bytes, limits: ReadLimits) -> None:
+    """Refuse a file that declares too large an image, or points behind its own end.
 
-
-def _check_extent(data: bytes) -> None:
-    """Refuse a file that points behind its own end: what a decoder may make a whole image of is only its start.
+    A decoder may make a whole image of the start of a file.
 
     Raises:
-        ItemError: incomplete.
+        ItemError: damaged, incomplete.
     """
     try:
         form = read_form(data)
@@ -175,6 +170,8 @@ def _check_extent(data: bytes) -> None:
             directory = read_directory(data, offset, form)
             if not directory.tags:
                 raise ValueError(f"an empty directory at byte {offset}")
+            for width, length in _WIDTHS_AND_LENGTHS:
+                check_size(int(directory.number(width) or 1), int(directory.number(length) or 1), limits)
             reach_bytes = max(reach_bytes, directory.reach_bytes)
             for offsets, sizes in _OFFSETS_AND_SIZES:
                 segments = zip(directory.numbers(offsets), directory.numbers(sizes), strict=False)
@@ -196,6 +193,10 @@ def _check_jpeg_ends(data: bytes, page: tifffile.TiffPage) -> None:
         # a strip may be padded to an even length
         if JPEG_END not in data[start + size_bytes - 4 : start + size_bytes]:
             raise ItemError(Outcome.INCOMPLETE, "the TIFF holds a JPEG strip without its end marker")
+
+
+def _broken(words: str) -> ItemError:
+    return ItemError(Outcome.DAMAGED, f"the TIFF is broken: {printable(words)[:160]}")
 
 
 @contextmanager

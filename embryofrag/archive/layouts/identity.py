@@ -107,14 +107,16 @@ def split_hours(text: str) -> tuple[str, float | None]:
 
 
 def split_number(stem: str) -> tuple[str, int | None]:
-    """Stem without its last number (and the separator before it) and without hours, and the number.
+    """Stem without the number it ends in (and the separator before), and the number.
 
-    >>> split_number("dish7_t_016"), split_number("2cells")
-    (('dish7_t', 16), ('2cells', None))
+    Where the stem gives hours, these tell the frames of an embryo apart and any number is part of its name.
+
+    >>> split_number("dish7_t_016"), split_number("2cells"), split_number("dish7_37.9h")
+    (('dish7_t', 16), ('2cells', None), ('dish7', None))
     """
-    text, _ = split_hours(stem)
-    found = re.fullmatch(r"(.*?)[_\s.-]*?([0-9]+)", text, re.S)
-    return (found[1].rstrip("_-. "), int(found[2])) if found else (text, None)
+    text, hours = split_hours(stem)
+    found = re.fullmatch(r"(.*?)[0-9]+", text, re.S) if hours is None else None
+    return (found[1].rstrip("_-. "), int(text[found.end(1) :])) if found else (text, None)
 
 
 def agree(what: str, by_name: float | str | None, by_folder: float | str | None):
