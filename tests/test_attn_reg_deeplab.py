@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tiny_model import TINY, draw_discs
 
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
 from embryofrag.network.config import NetworkConfig
@@ -11,7 +12,6 @@ from embryofrag.network.modules import ModuleA, ModuleB
 from embryofrag.network.normalise import FrameNormalise, ImagenetNormalise
 from embryofrag.network.reference import FullNetwork
 from embryofrag.network.seeded import MASK_SHARES, module_weights, seeded_network
-from tiny_model import TINY, draw_discs
 
 
 @pytest.fixture(scope="module")

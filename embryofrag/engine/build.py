@@ -14,6 +14,7 @@ from embryofrag.engine.backends import BACKENDS
 from embryofrag.engine.contract import MODULES
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.eager import EagerEngine, load_deployed
+from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
     ENGINES_FOLDER,
     EXPECTED_FILE,
@@ -96,21 +97,25 @@ def build_engines(
 
 
 def _choose_precision(model: ModelInfo, engine: str, precision: str) -> tuple[str, str]:
+    """Return the precision to build and why."""
     precisions = list(BACKENDS[engine].needs)
-    can_run = COMPILERS[engine].can_run
     if precision == "auto":
-        best = next(candidate for candidate in precisions if can_run(candidate))
+        best = next(candidate for candidate in precisions if _can_run(engine, candidate))
         lacking = precisions[: precisions.index(best)]
         because = f"this CPU has no {', '.join(lacking)}" if lacking else "the fastest that this CPU can run"
         return best, f"auto: took {best} ({because})"
     if precision not in precisions:
         raise UsageError(f"{engine} has no precision {precision!r}: choose one of auto, {', '.join(precisions)}")
-    if not can_run(precision):
+    if not _can_run(engine, precision):
         raise EmbryofragError(
             f"this CPU has no {precision}, so an engine of it cannot be checked here; "
             f"build one it can run: {rebuild_command(model.path, 'fp32')}"
         )
     return precision, f"took {precision} as asked"
+
+
+def _can_run(engine: str, precision: str) -> bool:
+    return set(BACKENDS[engine].needs[precision]) <= cpu_features() and COMPILERS[engine].can_run(precision)
 
 
 def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str) -> Parity:

@@ -8,6 +8,7 @@ import numpy as np
 
 from embryofrag.engine.contract import check_images
 from embryofrag.engine.machine import num_cpus
+from embryofrag.errors import EmbryofragError
 
 PRECISIONS = {"bf16": "bf16", "fp32": "f32"}
 """Our name of a precision -> OpenVINO's."""
@@ -98,4 +99,10 @@ def _compile(xml: Path, precision: str, num_threads: int):
         # several runs on one machine would otherwise all be pinned to its first cores
         "ENABLE_CPU_PINNING": False,
     }
-    return import_openvino().Core().compile_model(xml, "CPU", settings)
+    try:
+        return import_openvino().Core().compile_model(xml, "CPU", settings)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise EmbryofragError(
+            f"OpenVINO cannot load {xml} ({reason}): build it anew with `embryofrag engines build`"
+        ) from error

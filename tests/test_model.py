@@ -1,0 +1,108 @@
+"""The model folder: read without torch, refused with the remedy."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from tiny_model import TINY, draw_discs
+
+from embryofrag.engine.model import ModelHeader, read_model, read_probe, write_model
+from embryofrag.errors import EmbryofragError
+
+WEIGHTS = {module: {"w": np.zeros(3, np.float32)} for module in ("a", "b")}
+
+
+def write(folder, **changes):
+    header = {"name": "tiny", "trained": True, "network": TINY.to_dict()} | changes
+    return write_model(folder, ModelHeader(**header), WEIGHTS, draw_discs(TINY.input_px, 2))
+
+
+def edit(folder, change):
+    path = folder / "model.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def test_written_model_is_read_back(tmp_path):
+    model = write(tmp_path / "m", mask_threshold=0.4, denominator="image", provenance={"recipe": "A"})
+    assert model == read_model(tmp_path / "m") == pickle.loads(pickle.dumps(model))
+    assert (model.input_px, model.mask_threshold, model.denominator) == (64, 0.4, "image")
+    assert np.array_equal(read_probe(model), draw_discs(64, 2))
+
+
+def test_label_of_an_untrained_model_says_so(tmp_path):
+    trained = write(tmp_path / "trained")
+    drawn = write(tmp_path / "drawn", trained=False)
+    assert trained.label == trained.id
+    assert drawn.label == f"UNTRAINED {drawn.id}"
+
+
+def test_id_follows_the_content_alone(tmp_path):
+    one, again = write(tmp_path / "one"), write(tmp_path / "two")
+    assert one.id == again.id
+    assert write(tmp_path / "three", mask_threshold=0.6).id != one.id
+    edit(tmp_path / "one", lambda document: document.update(created_by="embryofrag 99"))
+    assert read_model(tmp_path / "one").id == one.id
+
+
+def test_missing_folder_and_missing_description(tmp_path):
+    with pytest.raises(EmbryofragError, match="no model folder"):
+        read_model(tmp_path / "nowhere")
+    with pytest.raises(EmbryofragError, match="name the folder that training wrote"):
+        read_model(tmp_path)
+
+
+def test_pickle_is_refused(tmp_path):
+    with pytest.raises(EmbryofragError, match=r"weights\.pth is a pickle.*safetensors"):
+        read_model(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda document: document.update(schema=9), "schema 9"),
+        (lambda document: document.pop("schema"), "not a model description"),
+        (lambda document: document.pop("trained"), "missing or wrong field"),
+        (lambda document: document.update(trained="yes"), "trained must be true or false"),
+        (lambda document: document["thresholds"].update(mask=1.5), "mask threshold"),
+        (lambda document: document.update(denominator="zona"), "denominator"),
+        (lambda document: document.update(name="a/b"), "name"),
+        (lambda document: document["files"].pop("probe.npz"), r"probe\.npz"),
+        (lambda document: document["network"].update(input_px="512"), "input_px"),
+    ],
+)
+def test_wrong_description(tmp_path, change, message):
+    write(tmp_path / "m")
+    edit(tmp_path / "m", change)
+    with pytest.raises(EmbryofragError, match=message):
+        read_model(tmp_path / "m")
+
+
+def test_text_that_is_no_json(tmp_path):
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(EmbryofragError, match="not a model description"):
+        read_model(tmp_path)
+
+
+def test_changed_probe_is_refused(tmp_path):
+    model = write(tmp_path / "m")
+    np.savez_compressed(tmp_path / "m" / "probe.npz", images=draw_discs(64, 3))
+    with pytest.raises(EmbryofragError, match="sha256 differs"):
+        read_probe(model)
+    (tmp_path / "m" / "probe.npz").unlink()
+    with pytest.raises(EmbryofragError, match="missing"):
+        read_probe(model)
+
+
+def test_existing_folder_is_not_overwritten(tmp_path):
+    write(tmp_path / "m")
+    with pytest.raises(EmbryofragError, match="exists"):
+        write(tmp_path / "m")
+
+
+def test_refused_model_leaves_nothing(tmp_path):
+    with pytest.raises(EmbryofragError, match="denominator"):
+        write(tmp_path / "m", denominator="zona")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,31 @@
+"""Parity is counted exactly and judged by both limits."""
+
+import numpy as np
+
+from embryofrag.engine.parity import Answers, compare_answers, pack_answers, unpack_answers
+
+
+def answers(num_flipped: int = 0, ratio_shift: float = 0.0) -> Answers:
+    masks = np.zeros((2, 2, 50, 50), bool)
+    masks.flat[:num_flipped] = True
+    return Answers(masks_NKHW=masks, ratios_N=np.array([0.1, 0.2 + ratio_shift], np.float32))
+
+
+def test_counts_and_judges():
+    parity = compare_answers(answers(), answers(10, 0.001))
+    assert (parity.num_mask_pixels, parity.num_mask_pixels_differ, parity.mask_differ_frac) == (10000, 10, 0.001)
+    assert parity.passed
+    assert not compare_answers(answers(), answers(11)).passed
+    assert not compare_answers(answers(), answers(0, 0.003)).passed
+    assert str(parity).startswith("0.1000% of 10000 mask pixels differ (limit 0.1000%)")
+
+
+def test_not_a_number_does_not_pass():
+    assert not compare_answers(answers(), answers(0, np.nan)).passed
+
+
+def test_packed_answers_come_back():
+    packed = pack_answers(answers(7))
+    one = unpack_answers(packed, 1)
+    assert np.array_equal(one.masks_NKHW, answers(7).masks_NKHW[:1])
+    assert np.array_equal(one.ratios_N, answers(7).ratios_N[:1])
