@@ -272,6 +272,27 @@ def test_colours_that_are_not_read_say_so():
     assert trouble(tiff(GREY.astype(np.int16)))[1] == "a TIFF of int16 samples is not read"
 
 
+def test_tiffs_that_would_swamp_memory_are_refused():
+    many = tiff(np.repeat(GREY[:, :, None], 9, axis=2), photometric="minisblack", planarconfig="contig")
+    assert trouble(many) == (Outcome.UNSUPPORTED, "a TIFF of 9 samples a pixel is not read")
+    looped = bytearray(tiff(np.stack([GREY] * 5)))
+    with tifffile.TiffFile(io.BytesIO(bytes(looped))) as tif:
+        last = tif.pages[4].offset
+        at = last + 2 + 12 * len(tif.pages[4].tags)
+    looped[at : at + 4] = struct.pack("<I", 8)
+    assert outcome_of(bytes(looped)) in {Outcome.UNSUPPORTED, Outcome.DAMAGED}
+
+
+def test_a_palette_index_without_colour_is_damage():
+    file = io.BytesIO()
+    Image.fromarray(GREY).quantize(16).save(file, "TIFF")
+    data = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as tif:
+        tag = tif.pages.first.tags["ColorMap"]
+        data[tag.offset + 4 : tag.offset + 8] = struct.pack("<I", 3 * 8)
+    assert outcome_of(bytes(data)) == Outcome.DAMAGED
+
+
 def test_an_exif_orientation_is_not_applied():
     data = jpeg_with_exif(GREY, exif_block({0x0112: 6}, {}))
     assert decode_image(data)[0].shape == GREY.shape

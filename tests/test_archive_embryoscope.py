@@ -115,6 +115,11 @@ def test_an_id_without_a_run_is_a_frame_of_its_embryo(tmp_path):
     assert (frame.embryo, frame.run, frame.frame) == (f"{SLIDE}_WELL06", None, f"{SLIDE}_P-06")
 
 
+def test_a_plane_behind_the_instrument_is_no_kind_letter(tmp_path):
+    frame = scan_one(tmp_path, f"WELL06/{SLIDE}_F30.png")
+    assert (frame.embryo, frame.focal_um) == (f"{SLIDE}_WELL06", 30.0)
+
+
 def test_a_slide_without_a_well_is_not_guessed(tmp_path):
     assert scan_one(tmp_path, f"{SLIDE}_RUN5.jpg").layout == "plain"
 

@@ -114,4 +114,5 @@ def test_a_directory_knows_how_far_it_reaches():
     assert directory.reach_bytes <= len(block)
     cut = read_directory(block[:90], form.first_offset, form)
     assert cut.reach_bytes == directory.reach_bytes
-    assert 0x011B not in cut.tags
+    assert 0x011B in directory.entries
+    assert 0x011B not in cut.entries

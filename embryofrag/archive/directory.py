@@ -5,35 +5,10 @@ from dataclasses import dataclass
 
 _TYPES = {1: "B", 2: "c", 3: "H", 4: "I", 5: "II", 6: "b", 7: "c", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"}
 _TYPES |= {13: "I", 16: "Q", 17: "q", 18: "Q"}
-_BYTES_TYPES = frozenset({1, 2, 7})
 _RATIONAL_TYPES = frozenset({5, 10})
 
-TagValue = bytes | tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Directory:
-    """One directory."""
-
-    tags: dict[int, TagValue]
-    """Byte, text and undefined values as bytes, others as numbers; a value that lies outside the data is left out."""
-    reach_bytes: int
-    """Offset behind the furthest byte that the directory or one of its values takes."""
-    next_offset: int
-    """Where the next directory stands, 0 after the last."""
-
-    def number(self, tag: int) -> float | None:
-        """The first number of a tag."""
-        value = self.tags.get(tag)
-        return value[0] if isinstance(value, tuple) and value else None
-
-    def numbers(self, tag: int) -> tuple[float, ...]:
-        value = self.tags.get(tag, ())
-        return value if isinstance(value, tuple) else ()
-
-    def text(self, tag: int) -> bytes:
-        value = self.tags.get(tag, b"")
-        return value if isinstance(value, bytes) else b""
+MAX_ENTRIES = 4096
+"""More entries than any real directory has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +18,56 @@ class Form:
     order: str
     is_big: bool
     first_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Where one tag's value lies: ``count`` numbers of a kind from byte ``start``."""
+
+    kind: int
+    count: int
+    start: int
+
+    @property
+    def size_bytes(self) -> int:
+        return self.count * struct.calcsize("=" + _TYPES[self.kind])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """One directory; a value is read when asked for."""
+
+    data: bytes
+    order: str
+    entries: dict[int, Entry]
+    """By tag; those of an unknown kind, or whose value lies outside the data, are left out."""
+    reach_bytes: int
+    """Offset behind the furthest byte that the directory or one of its values takes."""
+    next_offset: int
+    """Where the next directory stands, 0 after the last."""
+
+    def numbers(self, tag: int, limit: int | None = None) -> tuple[float, ...]:
+        """The first ``limit`` numbers of a tag, by default all; a rational with denominator 0 is 0."""
+        entry = self.entries.get(tag)
+        if entry is None:
+            return ()
+        count = entry.count if limit is None else min(limit, entry.count)
+        code = _TYPES[entry.kind]
+        if code == "c":
+            return ()
+        values = struct.unpack_from(f"{self.order}{count * len(code)}{code[0]}", self.data, entry.start)
+        if entry.kind in _RATIONAL_TYPES:
+            return tuple(over / under if under else 0.0 for over, under in zip(values[::2], values[1::2], strict=True))
+        return values
+
+    def number(self, tag: int) -> float | None:
+        """The first number of a tag."""
+        return next(iter(self.numbers(tag, 1)), None)
+
+    def text(self, tag: int, limit_bytes: int = 400) -> bytes:
+        """The first bytes of a tag, whatever its kind."""
+        entry = self.entries.get(tag)
+        return b"" if entry is None else self.data[entry.start : entry.start + min(limit_bytes, entry.size_bytes)]
 
 
 def read_form(data: bytes) -> Form:
@@ -58,50 +83,38 @@ def read_form(data: bytes) -> Form:
     if version not in (42, 43):
         raise ValueError(f"version {version}")
     is_big = version == 43
-    return Form(
-        order=order,
-        is_big=is_big,
-        first_offset=struct.unpack_from(f"{order}{'Q' if is_big else 'I'}", data, 4 * (1 + is_big))[0],
-    )
+    (first_offset,) = struct.unpack_from(f"{order}Q", data, 8) if is_big else struct.unpack_from(f"{order}I", data, 4)
+    return Form(order=order, is_big=is_big, first_offset=first_offset)
 
 
 def read_directory(data: bytes, offset: int, form: Form) -> Directory:
     """Read one directory.
 
     Raises:
-        ValueError: it does not lie within the data.
+        ValueError: it does not lie within the data, or has over `MAX_ENTRIES` entries.
     """
-    width = "Q" if form.is_big else "I"
-    count_form, entry_bytes = (f"{form.order}Q", 20) if form.is_big else (f"{form.order}H", 12)
-    first = offset + struct.calcsize(count_form)
-    if not 0 < offset <= len(data) - struct.calcsize(count_form):
+    count_code, offset_code = ("Q", "Q") if form.is_big else ("H", "I")
+    count_bytes, offset_bytes = struct.calcsize("=" + count_code), struct.calcsize("=" + offset_code)
+    entry_bytes = 4 + 2 * offset_bytes
+    first = offset + count_bytes
+    if not 0 < offset <= len(data) - count_bytes:
         raise ValueError(f"a directory at byte {offset} of {len(data)}")
-    (num_entries,) = struct.unpack_from(count_form, data, offset)
-    end = first + num_entries * entry_bytes + struct.calcsize(form.order + width)
-    if end > len(data):
-        raise ValueError(f"a directory up to byte {end} of {len(data)}")
-    tags: dict[int, TagValue] = {}
-    reach_bytes = end
-    for at in range(first, first + num_entries * entry_bytes, entry_bytes):
-        tag, kind, count = struct.unpack_from(f"{form.order}HH{width}", data, at)
+    (num_entries,) = struct.unpack_from(form.order + count_code, data, offset)
+    last = first + num_entries * entry_bytes
+    if num_entries > MAX_ENTRIES or last + offset_bytes > len(data):
+        raise ValueError(f"a directory of {num_entries} entries at byte {offset} of {len(data)}")
+    entries: dict[int, Entry] = {}
+    reach_bytes = last + offset_bytes
+    for at in range(first, last, entry_bytes):
+        tag, kind, count = struct.unpack_from(f"{form.order}HH{offset_code}", data, at)
         if kind not in _TYPES:
             continue
-        size_bytes = struct.calcsize("=" + _TYPES[kind]) * count
-        field_bytes = struct.calcsize(form.order + width)
-        start = at + 4 + field_bytes
-        if size_bytes > field_bytes:
-            (start,) = struct.unpack_from(form.order + width, data, start)
-        reach_bytes = max(reach_bytes, start + size_bytes)
-        if start + size_bytes <= len(data):
-            tags[tag] = _value(data[start : start + size_bytes], kind, count, form.order)
-    (next_offset,) = struct.unpack_from(form.order + width, data, end - struct.calcsize(form.order + width))
-    return Directory(tags=tags, reach_bytes=reach_bytes, next_offset=next_offset)
-
-
-def _value(data: bytes, kind: int, count: int, order: str) -> TagValue:
-    if kind in _BYTES_TYPES:
-        return data
-    numbers = struct.unpack(f"{order}{count * len(_TYPES[kind])}{_TYPES[kind][0]}", data)
-    if kind in _RATIONAL_TYPES:
-        return tuple(over / under if under else 0.0 for over, under in zip(numbers[::2], numbers[1::2], strict=True))
-    return numbers
+        entry = Entry(kind=kind, count=count, start=at + 4 + offset_bytes)
+        if entry.size_bytes > offset_bytes:
+            (start,) = struct.unpack_from(form.order + offset_code, data, entry.start)
+            entry = Entry(kind=kind, count=count, start=start)
+        reach_bytes = max(reach_bytes, entry.start + entry.size_bytes)
+        if entry.start + entry.size_bytes <= len(data):
+            entries[tag] = entry
+    (next_offset,) = struct.unpack_from(form.order + offset_code, data, last)
+    return Directory(data=data, order=form.order, entries=entries, reach_bytes=reach_bytes, next_offset=next_offset)

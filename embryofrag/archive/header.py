@@ -49,7 +49,7 @@ def read_exif(block: bytes, shape_px: tuple[int, int]) -> Header:
     except ValueError:
         return NO_HEADER
     try:
-        inner = read_directory(block, int(outer.number(_EXIF_BLOCK) or 0), form)
+        inner = read_directory(block, _offset(outer.number(_EXIF_BLOCK)), form)
     except ValueError:
         inner = outer
     instrument = " ".join(filter(None, (_text(outer.text(_MAKE)), _text(outer.text(_MODEL))))) or None
@@ -103,11 +103,15 @@ def _um_per_px(outer: Directory, shape_px: tuple[int, int], *, is_vitrolife: boo
     unit_um = UM_PER_RESOLUTION_UNIT.get(outer.number(_RESOLUTION_UNIT))
     x = outer.number(_X_RESOLUTION) or 0.0
     y = outer.number(_Y_RESOLUTION) or x
-    if unit_um is None or x <= 0 or abs(x - y) > 0.01 * x:
+    if unit_um is None or not x > 0 or abs(x - y) > 0.01 * x:
         return None
     if is_vitrolife and shape_px == _TEN_TIMES_OFF and unit_um / x > UM_PER_PX_RANGE[1]:
         x *= 10
     return um_per_px_from(x, unit_um)
+
+
+def _offset(value: float | None) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _text(value: bytes) -> str:

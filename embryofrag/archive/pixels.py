@@ -13,13 +13,13 @@ A copy that lacks less than this cannot be told from an image that is black at t
 """
 
 
-def check_size(width_px: int, height_px: int, limits: ReadLimits) -> None:
+def check_size(width_px: float, height_px: float, limits: ReadLimits) -> None:
     """Refuse an impossible or too large declared size.
 
     Raises:
         ItemError: damaged.
     """
-    if width_px < 1 or height_px < 1:
+    if not (width_px >= 1 and height_px >= 1):
         raise ItemError(Outcome.DAMAGED, f"declares {width_px}x{height_px} px")
     if width_px * height_px > limits.max_pixels:
         raise ItemError(
@@ -57,17 +57,17 @@ def significant_bits(max_value: int) -> int:
 
 
 def scale_to_uint8(image: np.ndarray, bits: int | None = None) -> np.ndarray:
-    """Scale a uint16 image so that full scale of its ``bits`` becomes 255, rounding to nearest.
+    """Scale an unsigned image so that full scale of its ``bits`` becomes 255, rounding to nearest.
 
     Args:
-        image: uint16, any shape.
+        image: uint8 or uint16, any shape.
         bits: significant bits by the header; by default `significant_bits` of the largest value.
 
     >>> scale_to_uint8(np.array([0, 2048, 4095], np.uint16))
     array([  0, 128, 255], dtype=uint8)
     """
     largest = int(image.max(initial=0))
-    if bits is None or largest >= 1 << bits:
+    if bits is None or bits < 1 or largest >= 1 << bits:
         bits = significant_bits(largest)
     full_scale = (1 << bits) - 1
     return ((image.astype(np.uint32) * 255 + full_scale // 2) // full_scale).astype(np.uint8)

@@ -36,6 +36,7 @@ _OFFSETS_AND_SIZES = ((273, 279), (324, 325))
 """Tags of the strips' and of the tiles' offsets and byte counts."""
 
 _MAX_PAGES_LOOKED_AT = 64
+_MAX_DIRECTORIES_LOOKED_AT = 1024
 
 
 def decode_tiff(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
@@ -51,15 +52,15 @@ def decode_tiff(data: bytes, limits: ReadLimits) -> tuple[np.ndarray, Header]:
         try:
             with tifffile.TiffFile(io.BytesIO(data)) as tif:
                 page = _only_page(tif, complaints)
+                if page.compression == tifffile.COMPRESSION.JPEG:
+                    _check_jpeg_ends(data, page)
                 stored = page.asarray(maxworkers=1)  # in this thread, where complaints are heard
-                um_per_px = _um_per_px(tif, page)
+                if complaints:
+                    raise ValueError(complaints[0])
+                return _to_uint8(_to_channels_last(stored, page), page), Header(um_per_px=_um_per_px(tif, page))
         except _BROKEN_TIFF as error:
-            raise _broken(f"{type(error).__name__}: {error}") from error
-        if complaints:
-            raise _broken(complaints[0])
-        if page.compression == tifffile.COMPRESSION.JPEG:
-            _check_jpeg_ends(data, page)
-        return _to_uint8(_to_channels_last(stored, page), page), Header(um_per_px=um_per_px)
+            words = printable(f"{type(error).__name__}: {error}")[:160]
+            raise ItemError(Outcome.DAMAGED, f"the TIFF is broken: {words}") from error
 
 
 def _only_page(tif: tifffile.TiffFile, complaints: list[str]) -> tifffile.TiffPage:
@@ -73,6 +74,8 @@ def _only_page(tif: tifffile.TiffFile, complaints: list[str]) -> tifffile.TiffPa
         num_images = max(num_images, int((tif.imagej_metadata or {}).get("images", 1)))
     if num_images > 1 or page.imagedepth > 1:
         raise ItemError(Outcome.UNSUPPORTED, f"a stack of {max(num_images, page.imagedepth)} pages is not read")
+    if page.samplesperpixel > 4:
+        raise ItemError(Outcome.UNSUPPORTED, f"a TIFF of {page.samplesperpixel} samples a pixel is not read")
     return page
 
 
@@ -100,7 +103,7 @@ def _to_uint8(image: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
         case "b", _:
             levels = image.astype(np.uint8) * 255
         case "u", 1:
-            levels = image if page.bitspersample == 8 else image * (255 // ((1 << page.bitspersample) - 1))
+            levels = image if page.bitspersample == 8 else scale_to_uint8(image, page.bitspersample)
         case "u", 2:
             levels = scale_to_uint8(image, _declared_bits(page))
         case "f", _ if np.isfinite(image).all() and image.min(initial=0) >= 0 and image.max(initial=0) <= 1:
@@ -165,17 +168,18 @@ def _check_structure(data: bytes, limits: ReadLimits) -> None:
     try:
         form = read_form(data)
         offset, seen, reach_bytes = form.first_offset, set(), 0
-        while offset and offset not in seen:
+        while offset and offset not in seen and len(seen) < _MAX_DIRECTORIES_LOOKED_AT:
             seen.add(offset)
             directory = read_directory(data, offset, form)
-            if not directory.tags:
+            if not directory.entries:
                 raise ValueError(f"an empty directory at byte {offset}")
             for width, length in _WIDTHS_AND_LENGTHS:
-                check_size(int(directory.number(width) or 1), int(directory.number(length) or 1), limits)
-            reach_bytes = max(reach_bytes, directory.reach_bytes)
-            for offsets, sizes in _OFFSETS_AND_SIZES:
-                segments = zip(directory.numbers(offsets), directory.numbers(sizes), strict=False)
-                reach_bytes = max(reach_bytes, max(map(sum, segments), default=0))
+                check_size(directory.number(width) or 1, directory.number(length) or 1, limits)
+            segments_end = max(
+                max(map(sum, zip(directory.numbers(offsets), directory.numbers(sizes), strict=False)), default=0)
+                for offsets, sizes in _OFFSETS_AND_SIZES
+            )
+            reach_bytes = max(reach_bytes, directory.reach_bytes, segments_end)
             offset = directory.next_offset
     except ValueError as error:
         raise ItemError(Outcome.INCOMPLETE, f"the TIFF is cut short: {error}") from error
@@ -193,10 +197,6 @@ def _check_jpeg_ends(data: bytes, page: tifffile.TiffPage) -> None:
         # a strip may be padded to an even length
         if JPEG_END not in data[start + size_bytes - 4 : start + size_bytes]:
             raise ItemError(Outcome.INCOMPLETE, "the TIFF holds a JPEG strip without its end marker")
-
-
-def _broken(words: str) -> ItemError:
-    return ItemError(Outcome.DAMAGED, f"the TIFF is broken: {printable(words)[:160]}")
 
 
 @contextmanager
