@@ -1,4 +1,5 @@
 import csv
+import json
 import re
 from datetime import datetime
 from itertools import pairwise
@@ -31,10 +32,19 @@ def rows(out):
         return list(csv.DictReader(file))
 
 
-def test_truth_names_every_file_of_the_archive_once(out, rows):
+def test_truth_names_every_picture_of_the_archive_once(out, rows):
     files = {path.relative_to(out / "archive").as_posix() for path in (out / "archive").rglob("*") if path.is_file()}
-    assert files == {row["source"] for row in rows}
-    assert len(rows) == len(files) == 3 * 4 * 2
+    pictures = {file for file in files if file.endswith(".JPG")}
+    assert pictures == {row["source"] for row in rows}
+    assert len(rows) == len(pictures) == 3 * 4 * 2
+    assert {file.rpartition("/")[2] for file in files - pictures} == {f"{row['embryo']}_imageruns.json" for row in rows}
+
+
+def test_the_run_list_of_a_well_gives_its_hours(out, rows):
+    for path in (out / "archive").rglob("*_imageruns.json"):
+        times = {entry["Run"]: entry["Time"] for entry in json.loads(path.read_text())["ImageRuns"]}
+        hours = {int(row["run"]): float(row["hpi"]) for row in rows if path.name.startswith(row["embryo"])}
+        assert times == pytest.approx(hours, abs=0.051)
 
 
 def test_names_follow_the_export_grammar(out, rows):

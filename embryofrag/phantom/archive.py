@@ -9,6 +9,7 @@ Dates and numbers are fictional. Slide and instrument numbers start with 9.
 """
 
 import csv
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -96,7 +97,7 @@ def write_archive(
 ) -> list[Path]:
     """Writes an archive of drawn embryos, and one empty well per archive behind them.
 
-    The first embryo of each slide lacks one run in the middle.
+    The first embryo of each slide lacks one run in the middle. Each well's folder holds the list of its runs' hours.
 
     Args:
         out: A new or empty folder; the archive is its folder `archive`.
@@ -122,7 +123,9 @@ def write_archive(
         writer = csv.DictWriter(file, TRUTH_COLUMNS, lineterminator="\n")
         writer.writeheader()
         for slide, embryo in _draw_wells(seed, num_embryos, instrument):
-            for run in list_runs(frames_per_embryo, gap=embryo.well == 1):
+            runs = list_runs(frames_per_embryo, gap=embryo.well == 1)
+            _write_run_times(out, slide, embryo, runs)
+            for run in runs:
                 for row in _write_run(out, slide, embryo, run, focal_planes_um, truth_masks):
                     writer.writerow(row)
                     written.append(out / "archive" / row["source"])
@@ -141,11 +144,29 @@ def _draw_wells(seed: int, num_embryos: int, instrument: str) -> Iterator[tuple[
         )
 
 
+def _run_hpi(run: int) -> float:
+    """Hour of a run.
+
+    >>> _run_hpi(151)
+    27.0
+    """
+    return _START_HPI + (run - 1) * _RUN_MINUTES / 60
+
+
+def _write_run_times(out: Path, slide: Slide, embryo: PhantomEmbryo, runs: Sequence[int]) -> None:
+    """Writes the run list of a well as the incubator's server gives it: hours to a tenth."""
+    name = f"{slide.name}_WELL{embryo.well:02d}"
+    times = {"ImageRuns": [{"Run": run, "Time": round(_run_hpi(run), 1)} for run in runs]}
+    path = out / "archive" / slide.name / name / f"{name}_imageruns.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(times), encoding="utf-8")
+
+
 def _write_run(
     out: Path, slide: Slide, embryo: PhantomEmbryo, run: int, focal_planes_um: Sequence[int], truth_masks: bool
 ) -> Iterator[dict[str, str | int]]:
     """Writes all planes of one run and yields their rows of `truth.csv`."""
-    hpi = _START_HPI + (run - 1) * _RUN_MINUTES / 60
+    hpi = _run_hpi(run)
     acquired_at = slide.inseminated_at + timedelta(hours=hpi)
     name = f"{slide.name}_WELL{embryo.well:02d}"
     for focal_um in focal_planes_um:
