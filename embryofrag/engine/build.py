@@ -190,6 +190,10 @@ def _compile_openvino(model: ModelInfo, module: str, folder: Path) -> None:
         with torch.no_grad():
             converted = ov.convert_model(torch.export.export(part, (example,)))
         converted.reshape(list(example.shape))
+        # OpenVINO numbers names through the life of a process; without that the same model gives the same bytes
+        converted.set_friendly_name(name)
+        for number, node in enumerate(converted.get_ordered_ops()):
+            node.set_friendly_name(f"{node.get_type_name()}_{number}")
         ov.save_model(converted, folder / name, compress_to_fp16=False)
 
 
