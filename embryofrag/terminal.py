@@ -51,7 +51,7 @@ RESULTS = {
 }
 """What lies in an output folder, in the order in which a person looks."""
 
-stdout = Console(highlight=False)
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 stderr = Console(stderr=True, highlight=False)
 
 
@@ -186,7 +186,7 @@ def print_scan(scan: Scan) -> None:
             frames[0].layout,
             str(len(frames)),
             _span([frame.run for frame in frames], "{:g}"),
-            " ".join(f"{plane:g}" for plane in planes) or "unknown",
+            " ".join(f"{plane:g}" for plane in planes) or "not in names",
             _span([frame.hpi for frame in frames], "{:.1f}"),
         )
     stdout.print(table)
@@ -198,7 +198,7 @@ def print_scan(scan: Scan) -> None:
 
 def _span(values: list[float | None], form: str) -> str:
     known = [value for value in values if value is not None]
-    return f"{form.format(min(known))} - {form.format(max(known))}" if known else "unknown"
+    return f"{form.format(min(known))} - {form.format(max(known))}" if known else "not in names"
 
 
 SCAN_COLUMNS = ("source", "embryo", "frame", "layout", "slide", "well", "run", "focal_um", "hpi", "outcome", "reason")

@@ -26,9 +26,7 @@ def supervise(drawn_export, model_dir, tmp_path):
         for number, name in enumerate(names):
             shutil.copy(pictures[number % len(pictures)], archive / f"{name}.jpg")
         settings = RunSettings(masks=False, batch_size=2, **settings)
-        job = Job(
-            choice=choose_engine(model_dir), settings=settings, outputs=Outputs(tmp_path / "out"), result_key="k"
-        )
+        job = Job(choice=choose_engine(model_dir), settings=settings, outputs=Outputs(tmp_path / "out"), result_key="k")
         clock = Clock()
         supervisor = Supervisor(job, seen=dict, clock=clock, target=poisoned_worker)
         return {item.source: item for item in supervisor.grade(scan_archive(archive).frames)}, clock
