@@ -1,0 +1,129 @@
+"""Split-conformal intervals of the ratio, as wide as the two modules disagree.
+
+Frames that trained nothing are the calibration set. Each gives a signed residual in units of its own scale,
+
+    r = (y_true - ratio_reg) / scale          scale = floor + |ratio_reg - ratio_mask|
+
+and the interval of a new frame is ratio_reg -+ quantile x its scale, with the ceil((n + 1)(1 - alpha))-th smallest |r|
+as the quantile: it holds the truth for at least 1 - alpha of frames that are exchangeable with the calibration
+frames (Lei et al. 2018, JASA 113, section 5.2; Angelopoulos and Bates, arXiv 2107.07511, section 2.3). Frames of one
+embryo are less than exchangeable with those of another, so a calibration set of many embryos counts, not of many
+frames. The grade's probabilities come from the same residuals: where they would place the truth.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from embryofrag.grading.schemes import Scheme, grade_ratio
+
+FLOOR = 0.05
+"""Part of the scale that stays where the modules agree; fixed beforehand, since exact coverage asks for that."""
+MAX_RESIDUALS = 201
+"""Residuals that are kept for the grades' probabilities."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformal:
+    """A calibration, stored with the model."""
+
+    alpha: float
+    """Share of frames whose truth may lie outside the interval."""
+    floor: float
+    quantile: float
+    """Half width of the interval in units of a frame's scale."""
+    residuals: tuple[float, ...]
+    """Signed residuals in units of the scale, rising: all of the calibration set or as many quantiles of it."""
+    num_frames: int
+    """Size of the calibration set."""
+
+    def interval(self, ratio_reg: float, ratio_mask: float) -> tuple[float, float]:
+        """Return the lowest and the highest ratio, within 0..1.
+
+        >>> calibration = Conformal(alpha=0.1, floor=0.05, quantile=2.0, residuals=(0.0,), num_frames=20)
+        >>> [round(end, 4) for end in calibration.interval(0.3, 0.25)]  # .3 -+ 2 x (.05 + .05)
+        [0.1, 0.5]
+        """
+        half = self.quantile * _scale(ratio_reg, ratio_mask, self.floor)
+        return max(0.0, ratio_reg - half), min(1.0, ratio_reg + half)
+
+    def grade_probabilities(self, ratio_reg: float, ratio_mask: float, scheme: Scheme) -> dict[str, float]:
+        """Return the probability of each grade of the scheme: they add up to 1.
+
+        >>> from embryofrag.grading.schemes import SCHEMES
+        >>> calibration = Conformal(alpha=0.1, floor=0.05, quantile=2, residuals=(-1.0, 0.0, 0.5, 1.0), num_frames=4)
+        >>> calibration.grade_probabilities(0.08, 0.08, SCHEMES["regdeeplab"])  # .03, .08, .105, .13
+        {'A': 0.5, 'B': 0.5, 'C': 0.0, 'D': 0.0}
+        """
+        scale = _scale(ratio_reg, ratio_mask, self.floor)
+        grades = [grade_ratio(min(1.0, max(0.0, ratio_reg + step * scale)), scheme) for step in self.residuals]
+        return {grade: grades.count(grade) / len(grades) for grade in scheme.grades}
+
+    def to_dict(self) -> dict:
+        """Return the calibration as JSON values."""
+        return asdict(self) | {"residuals": list(self.residuals)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "Conformal":
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: A field is unknown or missing.
+        """
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            odd = ", ".join(sorted(set(values) ^ names))
+            raise ValueError(f"calibration has unknown or missing fields: {odd}")
+        return cls(**{**values, "residuals": tuple(values["residuals"])})
+
+
+def min_frames(alpha: float) -> int:
+    """Return the least frames with which an interval can hold 1 - alpha of truths.
+
+    >>> min_frames(0.1), min_frames(0.05)
+    (9, 19)
+    """
+    return math.ceil(1 / alpha - 1e-9) - 1
+
+
+def fit_conformal(
+    ratio_reg: np.ndarray, ratio_mask: np.ndarray, truth: np.ndarray, alpha: float = 0.1, floor: float = FLOOR
+) -> Conformal:
+    """Calibrate on frames that neither trained nor chose the model.
+
+    Args:
+        ratio_reg: Module B's ratios, (N,) 0..1.
+        ratio_mask: Module A's, (N,) 0..1.
+        truth: True ratios, (N,) 0..1.
+        alpha: Share of truths that may lie outside, 0..1.
+        floor: Scale of a frame on which the modules agree, above 0.
+
+    Raises:
+        ValueError: Fewer than `min_frames`, a value outside 0..1, or a floor of 0.
+    """
+    ratios = np.array([ratio_reg, ratio_mask, truth], np.float64)
+    num_frames = ratios.shape[1]
+    if not 0.0 < alpha < 1.0 or not floor > 0.0:
+        raise ValueError(f"alpha lies between 0 and 1 and the floor above 0, not at {alpha} and {floor}")
+    if num_frames < min_frames(alpha):
+        raise ValueError(f"an interval for alpha = {alpha} needs {min_frames(alpha)} frames or more, not {num_frames}")
+    if not ((ratios >= 0.0) & (ratios <= 1.0)).all():
+        raise ValueError("a calibration set holds ratios in 0..1 only")
+    residuals = np.sort((ratios[2] - ratios[0]) / (floor + np.abs(ratios[0] - ratios[1])))
+    rank = math.ceil((num_frames + 1) * (1 - alpha) - 1e-9)
+    kept = residuals
+    if num_frames > MAX_RESIDUALS:
+        kept = np.quantile(residuals, (np.arange(MAX_RESIDUALS) + 0.5) / MAX_RESIDUALS)
+    return Conformal(
+        alpha=alpha,
+        floor=floor,
+        quantile=float(np.sort(np.abs(residuals))[rank - 1]),
+        residuals=tuple(kept.tolist()),
+        num_frames=num_frames,
+    )
+
+
+def _scale(ratio_reg: float, ratio_mask: float, floor: float) -> float:
+    return floor + abs(ratio_reg - ratio_mask)
