@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tiny_model import TINY, draw_discs, write_tiny_model
 from embryofrag.engine import build, parity, select
 from embryofrag.engine.build import build_engines
 from embryofrag.engine.digest import sha256_of_values
+from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.openvino import OpenVinoEngine
 from embryofrag.engine.select import check_engines, choose_engine, list_engines, load_pair
 from embryofrag.engine.shipped import shipped_model
@@ -273,6 +275,13 @@ def test_weights_that_do_not_fit_the_config(spoilt):
         build_engines(spoilt)
 
 
+def test_reference_without_torch_names_the_extra(built, monkeypatch):
+    monkeypatch.delitem(sys.modules, "embryofrag.engine.eager", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(EmbryofragError, match=r"needs torch.*embryofrag\[train\]"):
+        load_pair(choose_engine(built, "eager"))
+
+
 def test_missing_weights(spoilt):
     (spoilt / "module_b.safetensors").unlink()
     with pytest.raises(EmbryofragError, match=r"module_b\.safetensors is missing"):
@@ -305,3 +314,29 @@ def test_shipped_model_is_small_and_untrained():
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 1_000_000
     with pytest.raises(EmbryofragError, match="choose one of untrained"):
         shipped_model("nonesuch")
+
+
+SEEDED_MODEL = Path(__file__).resolve().parents[1] / "tools" / "seeded_model.py"
+
+
+def test_seeded_model_tool_writes_a_model_that_builds(tmp_path):
+    command = [sys.executable, str(SEEDED_MODEL), str(tmp_path / "m"), "--backbone", "resnet18", "--width", "0.125"]
+    run = subprocess.run([*command, "--input-px", "64", "--name", "drawn"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("UNTRAINED drawn@")
+    report = build_engines(tmp_path / "m", precision="fp32")
+    assert report.parity.num_images == 8
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("bf16" not in cpu_features(), reason="needs a CPU with bf16")
+def test_bf16_of_a_resnet50_passes_the_gate(tmp_path):
+    subprocess.run(
+        [sys.executable, str(SEEDED_MODEL), str(tmp_path / "m"), "--width", "0.25", "--input-px", "128"], check=True
+    )
+    report = build_engines(tmp_path / "m", precision="auto")
+    assert report.name == "openvino-bf16"
+    pair = load_pair(choose_engine(tmp_path / "m"))
+    images = draw_discs(128, 3)
+    assert np.array_equal(pair.masks(images)[1:2], pair.masks(images[1:2]))
+    assert np.array_equal(pair.ratios(images)[1:2], pair.ratios(images[1:2]))
+    pair.close()

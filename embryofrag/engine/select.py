@@ -121,22 +121,16 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
 
     Args:
         choice: What `choose_engine` returned.
-        num_threads: CPU threads; None: all CPUs this process may use. Changes the speed, never a result.
+        num_threads: CPU threads of a compiled engine; None: all CPUs this process may use. Changes the speed,
+            never a result. A batch smaller than it leaves threads idle.
 
     Raises:
         EmbryofragError: the engine was changed since it was built or chosen, does not load, or no longer
             reproduces the probe; with the command that builds it anew.
     """
     if choice.folder is None:
-        from embryofrag.engine.eager import EagerEngine
-
-        return EnginePair(
-            choice=choice,
-            engine_a=EagerEngine(choice.model, "a", engine_id=choice.engine_a_id),
-            engine_b=EagerEngine(choice.model, "b", engine_id=choice.engine_b_id),
-        )
+        return _load_reference(choice)
     manifest = read_manifest(choice.folder, choice.model)
-    remedy = f"build it anew: {rebuild_command(choice.model.path, choice.precision)}"
     if (manifest.engine_id("a"), manifest.engine_id("b")) != (choice.engine_a_id, choice.engine_b_id):
         raise EmbryofragError(f"{choice.folder} was built anew since the run began: start the run again")
     missing = set(manifest.needs) - cpu_features()
@@ -149,14 +143,37 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
     load = BACKENDS[choice.backend].load
     engine_a, engine_b = (load(choice.folder, manifest, module, num_threads) for module in MODULES)
     pair = EnginePair(choice=choice, engine_a=engine_a, engine_b=engine_b)
+    _check_probe(pair)
+    return pair
+
+
+def _load_reference(choice: EngineChoice) -> EnginePair:
+    try:
+        from embryofrag.engine.eager import EagerEngine
+    except ModuleNotFoundError as error:
+        raise EmbryofragError(
+            f"the reference engine needs {error.name}, which is not installed: pip install 'embryofrag[train]'"
+        ) from error
+    return EnginePair(
+        choice=choice,
+        engine_a=EagerEngine(choice.model, "a", engine_id=choice.engine_a_id),
+        engine_b=EagerEngine(choice.model, "b", engine_id=choice.engine_b_id),
+    )
+
+
+def _check_probe(pair: EnginePair) -> None:
+    """Close the pair and raise EmbryofragError if it no longer gives the answers it was built with."""
+    choice = pair.choice
     images = read_probe(choice.model)[:LOAD_PROBE_IMAGES]
     with np.load(choice.folder / EXPECTED_FILE, allow_pickle=False) as arrays:
         expected = unpack_answers(arrays, len(images))
     parity = compare_answers(expected, pair.answers(images))
     if not parity.passed:
         pair.close()
-        raise EmbryofragError(f"{choice.folder} no longer reproduces its probe: {parity}; {remedy}")
-    return pair
+        raise EmbryofragError(
+            f"{choice.folder} no longer reproduces its probe: {parity}; "
+            f"build it anew: {rebuild_command(choice.model.path, choice.precision)}"
+        )
 
 
 def list_engines(model_dir: Path) -> list[EngineManifest]:
