@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field
 
 from embryofrag import __version__
@@ -12,6 +13,12 @@ from embryofrag.grading.embryo import EmbryoSettings
 from embryofrag.grading.frame import GradingSettings
 
 RECHECKS = ("stat", "hash")
+MAX_BATCH_SIZE = 64
+
+
+def default_batch_size() -> int:
+    """Two frames a core, so that no core waits long for the last of a batch, but at least 8."""
+    return min(MAX_BATCH_SIZE, max(8, 2 * (os.cpu_count() or 1)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +33,7 @@ class RunSettings:
     """Grade only frames whose hpi lies in [start, end]; frames of unknown hpi are graded. None: all."""
     masks: bool = True
     overlays: bool = False
-    batch_size: int = 8
+    batch_size: int = field(default_factory=default_batch_size)
     """Frames handed to the engines at once; changes memory and speed, never a result."""
     num_threads: int | None = None
     """Cores the engines use; None: all."""
@@ -38,8 +45,8 @@ class RunSettings:
     """A worker that finishes no frame for so long is taken to hang."""
 
     def __post_init__(self):
-        if not 1 <= self.batch_size <= 64:
-            raise UsageError(f"--batch-size is between 1 and 64, not {self.batch_size}")
+        if not 1 <= self.batch_size <= MAX_BATCH_SIZE:
+            raise UsageError(f"--batch-size is between 1 and {MAX_BATCH_SIZE}, not {self.batch_size}")
         if self.recheck not in RECHECKS:
             raise UsageError(f"--recheck is one of {', '.join(RECHECKS)}, not {self.recheck}")
         if not 0 <= self.audit_share <= 1:

@@ -1,42 +1,13 @@
-"""The command line: a command parses, calls one function, prints."""
+"""scan, grade and demo."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from embryofrag import __version__, terminal
-from embryofrag.errors import EmbryofragError, UsageError
-
-CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-FOLDER = click.Path(path_type=Path, file_okay=True, dir_okay=True)
-
-
-class Cli(click.Group):
-    """Shows our own errors as one sentence and ends with their exit code; anything else is a bug and a traceback."""
-
-    def invoke(self, ctx: click.Context):
-        try:
-            return super().invoke(ctx)
-        except EmbryofragError as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = error.exit_code
-            raise failure from error
-
-
-@click.group(cls=Cli, context_settings=CONTEXT_SETTINGS)
-@click.version_option(__version__, prog_name="embryofrag")
-def main() -> None:
-    """Grade the fragmentation of cleavage-stage embryos in image archives.
-
-    Research use only. An archive is only ever read.
-
-    \b
-    Exit codes: 0 all done, 1 stopped by an error, 2 wrong usage,
-                3 finished, but some files are in trouble (files.csv says which and why)
-    """
+from embryofrag import terminal
+from embryofrag.cli.group import FOLDER, main
+from embryofrag.errors import UsageError
 
 
 def scan_options(command: Callable) -> Callable:
@@ -103,7 +74,7 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
     "--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", show_default=True,
     help="Arithmetic of the engine.",
 )  # fmt: skip
-@click.option("--batch-size", type=int, default=8, show_default=True, help="Frames handed to the engines at once.")
+@click.option("--batch-size", type=int, help="Frames handed to the engines at once. [default: 2 a core, at least 8]")
 @click.option("--threads", type=int, help="Cores for the engines. [default: all]")
 @click.option("--masks/--no-masks", default=True, show_default=True, help="Write mask PNGs.")
 @click.option("--overlays", is_flag=True, help="Write each graded frame with its outlines as JPEG.")
@@ -151,7 +122,7 @@ def grade(ctx: click.Context, archive: Path, out: Path, log_json: bool, **option
 def _run_settings(options: dict, model):
     from embryofrag.grading.frame import GradingSettings
     from embryofrag.grading.referral import ReferralSettings
-    from embryofrag.run.settings import RunSettings
+    from embryofrag.run.settings import RunSettings, default_batch_size
 
     try:
         referral = ReferralSettings(max_disagreement=options["max_disagreement"], cut_margin=options["cut_margin"])
@@ -169,130 +140,11 @@ def _run_settings(options: dict, model):
         hpi_window=options["hpi_window"],
         masks=options["masks"],
         overlays=options["overlays"],
-        batch_size=options["batch_size"],
+        batch_size=default_batch_size() if options["batch_size"] is None else options["batch_size"],
         num_threads=options["threads"],
         recheck=options["recheck"],
         audit_share=options["audit"],
     )
-
-
-@main.group()
-def engines() -> None:
-    """Build, list and check the compiled engines of a model."""
-
-
-@engines.command("build")
-@click.argument("model", type=FOLDER)
-@click.option("--engine", type=click.Choice(["openvino"]), default="openvino", show_default=True, help="Backend.")
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", show_default=True,
-    help="Arithmetic; `auto` is bf16 where the CPU has it, else fp32.")  # fmt: skip
-def engines_build(model: Path, engine: str, precision: str) -> None:
-    """Compile both modules of MODEL and prove them equal to PyTorch on the stored probe (needs the `train` extra).
-
-    \b
-    Example:
-      embryofrag engines build /models/ours --precision bf16
-    """
-    from embryofrag.engine.build import build_engines
-
-    terminal.print_build(build_engines(model, engine=engine, precision=precision))
-
-
-@engines.command("list")
-@click.argument("model", type=FOLDER)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def engines_list(model: Path, as_json: bool) -> None:
-    """List the engines built for MODEL, with their parity records.
-
-    \b
-    Example:
-      embryofrag engines list /models/ours
-    """
-    from embryofrag.engine.select import list_engines
-
-    found = list_engines(model)
-    if as_json:
-        click.echo(json.dumps([asdict(manifest) for manifest in found], indent=2))
-    else:
-        terminal.print_engines(model, found)
-
-
-@engines.command("check")
-@click.argument("model", type=FOLDER)
-@click.pass_context
-def engines_check(ctx: click.Context, model: Path) -> None:
-    """Load every engine built for MODEL and run its probe; exit code 1 if one does not fit this machine.
-
-    \b
-    Example:
-      embryofrag engines check /models/ours
-    """
-    from embryofrag.engine.select import check_engines
-
-    checks = check_engines(model)
-    terminal.print_checks(model, checks)
-    ctx.exit(0 if checks and all(check.trouble is None for check in checks) else 1)
-
-
-@main.group()
-def phantom() -> None:
-    """Draw embryos with exact masks: for tests, demonstrations and training."""
-
-
-def phantom_options(command: Callable) -> Callable:
-    """Options that both kinds of drawing share."""
-    options = (
-        click.option("--out", required=True, type=FOLDER, help="Folder to make; refused if it holds anything."),
-        click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same pixels."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-@phantom.command("frames")
-@phantom_options
-@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="Number of frames.")
-@click.option("--instrument", "instruments", multiple=True, help="Looks to draw, repeatable. [default: all]")
-@click.option(
-    "--empty-share", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of empty wells."
-)
-def phantom_frames(out: Path, seed: int, count: int, instruments: tuple[str, ...], empty_share: float) -> None:
-    """Draw separate frames with their masks and a manifest.csv.
-
-    \b
-    Example:
-      embryofrag phantom frames --out phantoms --count 200 --instrument embryoscope
-    """
-    from embryofrag.phantom import INSTRUMENTS, write_frames
-
-    manifest = write_frames(out, count, seed, instruments or tuple(INSTRUMENTS), empty_share)
-    click.echo(f"{count} frames, listed in {manifest}")
-
-
-@phantom.command("archive")
-@phantom_options
-@click.option("--embryos", type=click.IntRange(1), default=4, show_default=True, help="Number of embryos.")
-@click.option("--frames", type=click.IntRange(1), default=12, show_default=True, help="Time points of each embryo.")
-@click.option("--plane", "planes", type=int, multiple=True, metavar="UM", help="Focal planes, repeatable. [default: 0]")
-@click.option("--instrument", default="embryoscope", show_default=True, help="The incubator's look.")
-@click.option("--truth-masks", is_flag=True, help="Also write the exact masks, to truth/.")
-def phantom_archive(
-    out: Path, seed: int, embryos: int, frames: int, planes: tuple[int, ...], instrument: str, truth_masks: bool
-) -> None:
-    """Draw a whole export: embryos over time, focal planes, a gap, an empty well; the truth lies beside it.
-
-    \b
-    Example:
-      embryofrag phantom archive --out drawn --embryos 6 --plane 0 --plane 15
-    """
-    from embryofrag.phantom import write_archive
-
-    written = write_archive(
-        out, seed=seed, num_embryos=embryos, frames_per_embryo=frames, focal_planes_um=planes or (0,),
-        instrument=instrument, truth_masks=truth_masks,
-    )  # fmt: skip
-    click.echo(f"{len(written)} files in {out / 'archive'}, their truth in {out / 'truth.csv'}")
 
 
 @main.command()

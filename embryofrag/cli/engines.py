@@ -1,0 +1,69 @@
+"""engines build, list and check."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from embryofrag import terminal
+from embryofrag.cli.group import FOLDER, main, needs_extra
+
+
+@main.group()
+def engines() -> None:
+    """Build, list and check the compiled engines of a model."""
+
+
+@engines.command("build")
+@click.argument("model", type=FOLDER)
+@click.option("--engine", type=click.Choice(["openvino"]), default="openvino", show_default=True, help="Backend.")
+@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", show_default=True,
+    help="Arithmetic; `auto` is bf16 where the CPU has it, else fp32.")  # fmt: skip
+def engines_build(model: Path, engine: str, precision: str) -> None:
+    """Compile both modules of MODEL and prove them equal to PyTorch on the stored probe (needs the `train` extra).
+
+    \b
+    Example:
+      embryofrag engines build /models/ours --precision bf16
+    """
+    with needs_extra("train", "building an engine"):
+        from embryofrag.engine.build import build_engines
+
+    terminal.print_build(build_engines(model, engine=engine, precision=precision))
+
+
+@engines.command("list")
+@click.argument("model", type=FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def engines_list(model: Path, as_json: bool) -> None:
+    """List the engines built for MODEL, with their parity records.
+
+    \b
+    Example:
+      embryofrag engines list /models/ours
+    """
+    from embryofrag.engine.select import list_engines
+
+    found = list_engines(model)
+    if as_json:
+        click.echo(json.dumps([asdict(manifest) for manifest in found], indent=2))
+    else:
+        terminal.print_engines(model, found)
+
+
+@engines.command("check")
+@click.argument("model", type=FOLDER)
+@click.pass_context
+def engines_check(ctx: click.Context, model: Path) -> None:
+    """Load every engine built for MODEL and run its probe; exit code 1 if one does not fit this machine.
+
+    \b
+    Example:
+      embryofrag engines check /models/ours
+    """
+    from embryofrag.engine.select import check_engines
+
+    checks = check_engines(model)
+    terminal.print_checks(model, checks)
+    ctx.exit(0 if checks and all(check.trouble is None for check in checks) else 1)
