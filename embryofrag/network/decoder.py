@@ -39,14 +39,23 @@ class Decoder(nn.Module):
 
     def forward(self, features: Features, latent: Tensor, size_px: tuple[int, int]) -> Tensor:
         """Return logits (N, 2, H, W) in the order of `CLASSES`, at `size_px` = (H, W) of the input."""
+        return self.classify_map(self.inject(self.refine_map(features), latent), size_px)
+
+    def refine_map(self, features: Features) -> Tensor:
+        """Join ASPP and gated skip: (N, 256, H/4, W/4), which the latent has no part in yet."""
         skip = features.f1
         context = functional.interpolate(
             self.aspp(features.f4), size=skip.shape[2:], mode="bilinear", align_corners=False
         )  # (N, 256, H/4, W/4)
         if self.gate is not None:
             skip = self.gate(skip, context)
-        d = self.refine(torch.cat([context, self.reduce(skip)], dim=1))
-        if self.injection is not None:
-            d = self.injection(d, latent)
+        return self.refine(torch.cat([context, self.reduce(skip)], dim=1))
+
+    def inject(self, d: Tensor, latent: Tensor) -> Tensor:
+        """Inject the latent (N, 2048) into the refined map, where the network has injection."""
+        return d if self.injection is None else self.injection(d, latent)
+
+    def classify_map(self, d: Tensor, size_px: tuple[int, int]) -> Tensor:
+        """Return the logits (N, 2, H, W) of an injected map, at `size_px`."""
         logits = self.classify(self.after_injection(d))
         return functional.interpolate(logits, size=size_px, mode="bilinear", align_corners=False)
