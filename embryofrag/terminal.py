@@ -19,7 +19,7 @@ from embryofrag.archive.names import natural_path_key
 from embryofrag.engine.manifest import EngineManifest
 from embryofrag.engine.select import EngineChoice, EngineState
 from embryofrag.records import TROUBLE, Frame, Outcome
-from embryofrag.run.events import Event, Finished, Notify, Scanned
+from embryofrag.run.events import Event, Finished, Notify, Scanned, Warned
 from embryofrag.run.grade import RunReport
 
 if TYPE_CHECKING:
@@ -95,14 +95,16 @@ def _bar_notify(progress: Progress) -> Notify:
             progress.reset(task, total=event.num_work, description="grading")
         else:
             _print_trouble(event)
-            if event.item.frame is not None:
+            if isinstance(event, Finished) and event.item.frame is not None:
                 progress.advance(task)
 
     return notify
 
 
 def _print_trouble(event: Event) -> None:
-    if isinstance(event, Finished) and event.item.outcome in TROUBLE:
+    if isinstance(event, Warned):
+        stderr.print(event.text, markup=False, soft_wrap=True)
+    elif isinstance(event, Finished) and event.item.outcome in TROUBLE:
         stderr.print(f"{event.item.source}: {event.item.outcome}: {event.item.reason}", markup=False, soft_wrap=True)
 
 
@@ -115,6 +117,8 @@ def _event_dict(event: Event) -> dict:
             "unchanged": event.num_unchanged,
             "scan_s": round(event.scan_s, 3),
         }
+    if isinstance(event, Warned):
+        return {"event": "warning", "text": event.text}
     item = event.item
     return {
         "event": "item",

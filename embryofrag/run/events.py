@@ -17,11 +17,18 @@ class Scanned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Warned:
+    """Something a person should know that does not stop the run."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """One file has its row."""
 
     item: Item
 
 
-Event = Scanned | Finished
+Event = Scanned | Warned | Finished
 Notify = Callable[[Event], None]

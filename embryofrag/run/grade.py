@@ -12,7 +12,8 @@ from embryofrag.engine.select import EngineChoice
 from embryofrag.errors import EXIT_ITEMS_FAILED, EXIT_OK
 from embryofrag.records import TROUBLE, Outcome
 from embryofrag.run.atomic import sweep_partials
-from embryofrag.run.events import Finished, Notify, Scanned
+from embryofrag.run.events import Finished, Notify, Scanned, Warned
+from embryofrag.run.filesystem import network_kind
 from embryofrag.run.job import Job
 from embryofrag.run.ledger import Ledger, open_ledger
 from embryofrag.run.lock import hold_lock
@@ -82,6 +83,10 @@ def grade_archive(archive: Path, out: Path, choice: EngineChoice, settings: RunS
     check_output(out, archive)
     scan = set_outside_window(scan_archive(archive, settings.scan), settings.hpi_window)
     outputs = make_output(out)
+    if kind := network_kind(out):
+        notify(
+            Warned(text=f"{out} lies on {kind}, where the ledger is slow and may be damaged; a local --out is safer")
+        )
     with hold_lock(out), open_ledger(out) as ledger:
         sweep_partials(out)
         found = [*scan.frames, *scan.set_aside]

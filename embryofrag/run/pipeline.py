@@ -100,11 +100,20 @@ def _prepare(frame: Frame, job: Job) -> Prepared | Item:
         picture = read_picture(frame, job.settings.limits)
         frame = merge_evidence(frame, picture, job.settings.scan)
     except ItemError as error:
-        sha256 = None if error.outcome is Outcome.FAILED else file_sha256(Path(frame.path))
-        return frame_item(frame, job, outcome=error.outcome, reason=error.reason, sha256=sha256)
+        return frame_item(frame, job, outcome=error.outcome, reason=error.reason, sha256=_settled_sha256(frame))
     image = blank_overlay(picture.image)
     canvas, box = letterbox(image, job.choice.input_px)
     return Prepared(frame=frame, sha256=picture.sha256, image=image, canvas_SSC=canvas, box=box)
+
+
+def _settled_sha256(frame: Frame) -> str | None:
+    """Digest of a file in trouble, so that it is not read every night; None while it still changes."""
+    path = Path(frame.path)
+    try:
+        digest, after = file_sha256(path), path.stat()
+    except OSError:
+        return None
+    return digest if (after.st_size, after.st_mtime_ns) == (frame.size_bytes, frame.mtime_ns) else None
 
 
 def _set_repeat_aside(step: Prepared | Item, seen: dict[str, str], job: Job) -> Prepared | Item:
@@ -197,7 +206,10 @@ def _masks(step: Predicted, job: Job) -> tuple[np.ndarray, np.ndarray]:
 
 def _grade(step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, settings: GradingSettings) -> FrameGrade:
     areas = measure_masks(fragment_HW, embryo_HW, settings.denominator)
-    confidence = mask_confidence(step.probabilities_KSS[EMBRYO], step.prepared.box, settings.mask_threshold)
+    probability_SS = step.probabilities_KSS[EMBRYO]
+    # an engine may give masks instead of probabilities; those say nothing of how sure they are
+    is_mask = probability_SS.dtype == np.bool_
+    confidence = None if is_mask else mask_confidence(probability_SS, step.prepared.box, settings.mask_threshold)
     return grade_frame(
         areas=areas,
         embryo=find_embryo(embryo_HW, component_areas_px(embryo_HW), confidence),
