@@ -19,6 +19,8 @@ import numpy as np
 
 from embryofrag.grading.schemes import Scheme, grade_ratio
 
+CALIBRATION_KEY = "calibration"
+"""Key of a model's provenance under which its calibration lies."""
 FLOOR = 0.05
 """Part of the scale that stays where the modules agree; fixed beforehand, since exact coverage asks for that."""
 MAX_RESIDUALS = 201
@@ -77,6 +79,22 @@ class Conformal:
             odd = ", ".join(sorted(set(values) ^ names))
             raise ValueError(f"calibration has unknown or missing fields: {odd}")
         return cls(**{**values, "residuals": tuple(values["residuals"])})
+
+
+def check_intervals(
+    calibration: Conformal, ratio_reg: np.ndarray, ratio_mask: np.ndarray, truth: np.ndarray
+) -> dict[str, float]:
+    """Return the share of frames whose interval holds the truth, and the intervals' mean width, on at least one frame.
+
+    >>> calibration = Conformal(alpha=0.1, floor=0.05, quantile=2.0, residuals=(0.0,), num_frames=20)
+    >>> check_intervals(calibration, np.array([0.3, 0.5]), np.array([0.3, 0.5]), np.array([0.35, 0.7]))
+    {'coverage': 0.5, 'mean_width': 0.2}
+    """
+    ends = np.array([calibration.interval(*pair) for pair in zip(ratio_reg, ratio_mask, strict=True)])
+    return {
+        "coverage": float(np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1]))),
+        "mean_width": round(float(np.mean(ends[:, 1] - ends[:, 0])), 9),
+    }
 
 
 def min_frames(alpha: float) -> int:
