@@ -22,7 +22,3 @@ def test_the_nearest_mount_decides(tmp_path, folder, kind):
 
 def test_a_system_that_does_not_say_is_taken_as_local(tmp_path):
     assert network_kind(tmp_path, tmp_path / "no such file") is None
-
-
-def test_this_machine_answers(tmp_path):
-    assert network_kind(tmp_path) is None

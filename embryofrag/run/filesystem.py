@@ -3,7 +3,23 @@
 import re
 from pathlib import Path
 
-NETWORK_KINDS = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph afs 9p fuse.sshfs fuse.glusterfs".split())
+NETWORK_KINDS = frozenset(
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "ceph",
+        "afs",
+        "9p",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+    ]
+)
 """File systems on which SQLite's locks and syncs cannot be relied on."""
 
 MOUNTS = Path("/proc/self/mountinfo")
@@ -23,7 +39,7 @@ def network_kind(folder: Path, mounts: Path = MOUNTS) -> str | None:
 
 
 def _mount(line: str) -> tuple[str, str]:
-    """Mount point and kind of one line of mountinfo (proc(5)).
+    r"""Mount point and kind of one line of mountinfo (proc(5)).
 
     >>> _mount("36 35 98:0 /root /mnt/my\\040disk rw - ext4 /dev/sda rw")
     ('/mnt/my disk', 'ext4')
