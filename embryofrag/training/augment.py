@@ -25,22 +25,23 @@ from embryofrag.training.clutter import burn_text_box, scatter_debris
 class AugmentConfig:
     """How far samples are changed; probabilities are for each sample."""
 
-    rotation_deg: float = 180.0
-    """Largest turn to either side."""
-    scale: tuple[float, float] = (0.8, 1.3)
+    rotation_deg: float = 20.0
+    """Largest turn to either side, beside a random number of quarter turns. Quarter turns cover most directions and,
+    unlike others, leave no empty corners."""
+    scale: tuple[float, float] = (0.85, 1.4)
     """Least and greatest zoom."""
     shift_share: float = 0.05
     """Largest shift along each axis, as a share of the canvas."""
-    brightness: float = 0.2
+    brightness: float = 0.15
     """Largest relative change of brightness."""
-    contrast: float = 0.3
+    contrast: float = 0.25
     """Largest relative change of contrast."""
-    gamma: tuple[float, float] = (0.7, 1.4)
+    gamma: tuple[float, float] = (0.75, 1.33)
     """Least and greatest exponent of the tone curve, which standardising the frame does not undo."""
     blur_probability: float = 0.25
-    blur_sigma_px: tuple[float, float] = (0.3, 1.6)
+    blur_sigma_px: tuple[float, float] = (0.3, 1.0)
     noise_probability: float = 0.5
-    noise_sigma: float = 8.0
+    noise_sigma: float = 4.0
     """Largest standard deviation of the noise, in grey levels; the same in all channels."""
     overlay_probability: float = 0.15
     debris_probability: float = 0.3
@@ -90,27 +91,25 @@ class RandomPlacement(v2.Transform):
         if reach_px > 0:
             room_px = size_px / 2 - shift_px.abs().max().item()
             zoom = min(zoom, room_px / reach_px)
+        quarter_turns = 90.0 * torch.randint(4, ()).item()
         return {
             "flip": bool(torch.rand(()) < 0.5),
-            "angle": _uniform((-config.rotation_deg, config.rotation_deg)),
+            "angle": quarter_turns + _uniform((-config.rotation_deg, config.rotation_deg)),
             "translate": shift_px.tolist(),
             "scale": zoom,
-            "fill": image_CHW.float().mean(dim=(1, 2)).tolist(),
+            "mean_C11": image_CHW.float().mean(dim=(1, 2), keepdim=True),
         }
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if params["flip"]:
             inpt = F.horizontal_flip(inpt)
-        is_image = isinstance(inpt, tv_tensors.Image)
-        return F.affine(
-            inpt,
-            angle=params["angle"],
-            translate=params["translate"],
-            scale=params["scale"],
-            shear=[0.0, 0.0],
-            interpolation=v2.InterpolationMode.BILINEAR if is_image else v2.InterpolationMode.NEAREST,
-            fill=params["fill"] if is_image else 0.0,
-        )
+        move = {name: params[name] for name in ("angle", "translate", "scale")} | {"shear": [0.0, 0.0]}
+        if isinstance(inpt, tv_tensors.Mask):
+            return F.affine(inpt, **move)
+        # around the mean, so that the fill of 0 is the mean and blends into the frame's edge without a dark line
+        centred = tv_tensors.Image(inpt.as_subclass(Tensor) - params["mean_C11"])
+        moved = F.affine(centred, **move, interpolation=v2.InterpolationMode.BILINEAR).as_subclass(Tensor)
+        return tv_tensors.Image((moved + params["mean_C11"]).round().clamp(0, 255).to(torch.uint8))
 
 
 class ImageOnly(v2.Transform):

@@ -54,29 +54,34 @@ def scatter_debris(image_SSC: np.ndarray, embryo_SS: np.ndarray, rng: np.random.
     if not embryo_SS.any():
         distance_px[:] = size_px
     inside_yx = np.argwhere(embryo_SS)
+    contrast = max(8.0, 2.0 * float(image_SSC[embryo_SS].std())) if len(inside_yx) else 20.0
     for _ in range(rng.integers(1, 6)):
         half_px = size_px * rng.uniform(0.012, 0.045)
         free_yx = np.argwhere(distance_px > ZONA_REACH * embryo_radius_px + 1.5 * half_px)
         if not len(free_yx):
             continue
         piece_yx = rng.choice(free_yx)
-        alpha = _soft_blob(size_px, piece_yx, half_px, rng)
+        alpha, rim = _soft_blob(size_px, piece_yx, half_px, rng)
         if len(inside_yx) and rng.random() < 0.5:
             shift = tuple((piece_yx - rng.choice(inside_yx)).tolist())
             matter = np.roll(image_SSC, shift, axis=(0, 1)).astype(np.float32)
         else:
-            matter = image + rng.choice((-1.0, 1.0)) * rng.uniform(15, 60)
+            tone = rng.choice((-1.0, 1.0)) * rng.uniform(0.2, 1.0) * contrast
+            matter = image + tone - rng.uniform(0.5, 2.0) * tone * rim
         image = np.clip(image + alpha * (matter - image), 0, 255).round().astype(np.uint8)
     return image
 
 
-def _soft_blob(size_px: int, centre_yx: np.ndarray, half_px: float, rng: np.random.Generator) -> np.ndarray:
-    """Opacity of an uneven ellipse with soft edges, float32 (S, S, 1), 0..1."""
+def _soft_blob(
+    size_px: int, centre_yx: np.ndarray, half_px: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Opacity of an uneven oval with soft edges, and where its rim is; both float32 (S, S, 1), 0..1."""
     rows, columns = np.ogrid[:size_px, :size_px]
     y, x = rows - centre_yx[0], columns - centre_yx[1]
     angle = np.arctan2(y, x)
-    turn, lobes, least = rng.uniform(0, 2 * math.pi), rng.integers(2, 5), rng.uniform(0.7, 1.0)
+    turn, lobes, least = rng.uniform(0, 2 * math.pi), rng.integers(2, 4), rng.uniform(0.6, 1.0)
     oval = least + (1 - least) * np.cos(angle + turn) ** 2
-    reach_px = half_px * oval * (1 + 0.2 * np.cos(lobes * angle + turn))
-    edge_px = max(1.0, 0.25 * half_px)
-    return np.clip((reach_px - np.hypot(y, x)) / edge_px + 0.5, 0, 1).astype(np.float32)[..., None]
+    reach_px = half_px * oval * (1 + 0.15 * np.cos(lobes * angle + turn))
+    depth_px = (reach_px - np.hypot(y, x))[..., None].astype(np.float32)
+    edge_px = max(1.5, 0.4 * half_px)
+    return np.clip(depth_px / edge_px + 0.5, 0, 1), np.exp(-((depth_px / edge_px - 0.5) ** 2) * 4)

@@ -56,12 +56,12 @@ def _read_mask(path: Path, height_px: int, width_px: int) -> np.ndarray:
 
 
 def _read_pixels(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise ItemError(Outcome.FAILED, f"{path} is no file")
     try:
         if path.stat().st_size > _LIMITS.max_bytes:
             raise ItemError(Outcome.DAMAGED, f"{path.name} is over the limit of {_LIMITS.max_bytes} bytes")
         data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise ItemError(Outcome.FAILED, f"{path.name} does not exist at {path}") from error
     except OSError as error:
         raise ItemError(Outcome.FAILED, f"{path.name} cannot be read: {error.strerror}") from error
     try:

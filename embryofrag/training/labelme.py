@@ -15,6 +15,8 @@ from embryofrag.errors import ItemError
 from embryofrag.records import Outcome
 
 LABELS = ("cell", "fragment")
+MAX_PX = 1e6
+"""Largest coordinate of a corner; a drawing tool may leave the image, but never that far."""
 
 
 def read_labelme(path: Path, height_px: int, width_px: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,11 +78,13 @@ def fill_polygon(points_xy: np.ndarray, height_px: int, width_px: int) -> np.nda
 
 
 def _read_json(path: Path) -> dict:
+    if not path.is_file():
+        raise ItemError(Outcome.FAILED, f"{path} is no file")
     try:
         file = json.loads(path.read_bytes())
     except OSError as error:
         raise ItemError(Outcome.FAILED, f"{path.name} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, "is not JSON") from error
     if not isinstance(file, dict) or not isinstance(file.get("shapes"), list):
         raise _damaged(path, "is not a LabelMe file: it has no list of shapes")
@@ -98,10 +102,12 @@ def _read_polygon(path: Path, number: int, shape: object) -> tuple[str, np.ndarr
         raise _damaged(path, f"has a shape {number} that is a {kind}, not a polygon")
     try:
         points_xy = np.array(shape.get("points"), np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise _damaged(path, f"has a shape {number} whose points are no numbers") from error
-    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 3 or not np.isfinite(points_xy).all():
-        raise _damaged(path, f"has a shape {number} without three finite corners")
+    if points_xy.ndim != 2 or points_xy.shape[1] != 2 or len(points_xy) < 3:
+        raise _damaged(path, f"has a shape {number} without three corners")
+    if not (np.abs(points_xy) <= MAX_PX).all():
+        raise _damaged(path, f"has a shape {number} with a corner that is no place in an image")
     return label, points_xy
 
 

@@ -19,6 +19,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 
 from embryofrag.errors import EmbryofragError, ItemError
@@ -110,7 +111,7 @@ def _examine(path: Path, scheme: Scheme) -> tuple[tuple[Row, ...], tuple[Problem
 def _read_rows(path: Path, scheme: Scheme) -> Iterator[Row | Problem]:
     """Every line as its cells state it; no other file is opened."""
     try:
-        lines = csv.reader(path.read_text(encoding="utf-8-sig").splitlines(keepends=True), strict=True)
+        lines = csv.reader(StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
     except OSError as error:
         raise EmbryofragError(f"{path} cannot be read ({error.strerror}): name a manifest CSV.") from error
     except UnicodeDecodeError as error:

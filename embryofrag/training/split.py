@@ -45,7 +45,7 @@ def split_rows(rows: tuple[Row, ...], seed: int, val_share: float = 0.15, test_s
         UsageError: The shares leave nothing to train on.
     """
     shares = {"train": 1.0 - val_share - test_share, "val": val_share, "test": test_share}
-    if min(val_share, test_share) < 0.0 or shares["train"] <= 0.0:
+    if not (val_share >= 0.0 and test_share >= 0.0 and shares["train"] > 1e-9):
         raise UsageError(f"shares of {val_share} and {test_share} leave no training rows; they must add up to below 1")
     groups, counts_GS = _count_strata(rows)
     targets_PS = np.outer([shares[part] for part in PARTS], np.ones(counts_GS.shape[1]))
