@@ -63,8 +63,9 @@ def test_one_frame_is_drawn_without_limits(tmp_path):
 @pytest.mark.parametrize("num_epochs", [1, 50])
 def test_curves_are_drawn_with_gaps(tmp_path, num_epochs):
     falling = [1 / (epoch + 1) for epoch in range(num_epochs)]
-    path = plot_curves(
-        tmp_path / "curves.png",
-        {"loss": {"train": falling, "validation": [math.nan, *falling[1:]]}, "fragment Dice": {"validation": falling}},
-    )
+    panels = {
+        "loss": {"train": falling, "validation": [math.nan, *falling[1:]]},
+        "fragment Dice": {"validation": [*falling[1:], None]},
+    }
+    path = plot_curves(tmp_path / "curves.png", panels)
     assert Image.open(path).size[1] > Image.open(path).size[0] * 0.5

@@ -55,17 +55,18 @@ def plot_evaluation(folder: Path, predictions: Sequence[Prediction], evaluation:
     return tuple(written)
 
 
-def plot_curves(path: Path, panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Path:
+def plot_curves(path: Path, panels: Mapping[str, Mapping[str, Sequence[float | None]]]) -> Path:
     """Draw curves over epochs, one panel below the other.
 
     Args:
         path: PNG to write.
-        panels: For each title the curves by name, a value an epoch from the first on; nan leaves a gap.
+        panels: For each title the curves by name, a value an epoch from the first on; None or nan leaves a gap.
     """
     figure = _new_figure(7.0, 2.4 * len(panels))
     for axes, (title, curves) in zip(_axes_list(figure, len(panels), 1), panels.items(), strict=True):
         for name, values in curves.items():
-            axes.plot(np.arange(1, len(values) + 1), values, label=name, marker="." if len(values) < 30 else None)
+            marker = "." if len(values) < 30 else None
+            axes.plot(np.arange(1, len(values) + 1), np.array(values, np.float64), label=name, marker=marker)
         axes.set_title(title, loc="left")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
