@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embryofrag.grading.schemes import SCHEMES, grade_ratio
-from embryofrag.training.conformal import MAX_RESIDUALS, Conformal, fit_conformal, min_frames
+from embryofrag.training.conformal import MAX_RESIDUALS, Conformal, check_left_out, fit_conformal, min_frames
 
 SCHEME = SCHEMES["regdeeplab"]
 
@@ -38,6 +38,26 @@ def test_intervals_hold_the_share_they_promise(alpha, count):
     ]
     promised = 1 - alpha
     assert promised - 0.02 < np.mean(shares) < promised + 1 / (count + 1) + 0.02
+
+
+def test_groups_left_out_are_held_as_often_as_new_groups():
+    rng = np.random.default_rng(2)
+    calibrating, new = drawn_frames(rng, 400), drawn_frames(rng, 2000)
+    check = check_left_out(*calibrating, [str(i // 4) for i in range(400)])
+    assert check["coverage"] == pytest.approx(coverage(fit_conformal(*calibrating), new), abs=0.03)
+
+
+def test_frames_that_copy_their_group_do_not_flatter_the_check():
+    few = drawn_frames(np.random.default_rng(3), 12)
+    copied = [np.repeat(values, 20) for values in few]
+    groups = [str(i // 20) for i in range(240)]
+    assert check_left_out(*copied, groups) == pytest.approx(check_left_out(*few, groups[::20]), abs=0.1)
+    assert check_left_out(*copied, groups)["coverage"] < coverage(fit_conformal(*copied), copied)
+
+
+def test_one_group_alone_cannot_be_left_out():
+    frames = drawn_frames(np.random.default_rng(3), 30)
+    assert check_left_out(*frames, ["a"] * 30) is None
 
 
 def test_the_quantile_is_the_one_of_the_theorem():

@@ -16,7 +16,13 @@ from embryofrag.training.conformal import CALIBRATION_KEY, Conformal
 from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, SPLIT_FILE, evaluate_model
 from embryofrag.training.labelled import read_labelled
 from embryofrag.training.manifest import read_manifest
-from embryofrag.training.predictions import PREDICTION_COLUMNS, Prediction, calibration_ratios, make_prediction
+from embryofrag.training.predictions import (
+    PREDICTION_COLUMNS,
+    Prediction,
+    calibration_groups,
+    calibration_ratios,
+    make_prediction,
+)
 from embryofrag.training.row import Row
 from embryofrag.training.scores import evaluate_predictions, measure_predictions
 from embryofrag.training.split import split_rows, write_split
@@ -151,6 +157,7 @@ def test_calibration_uses_frames_with_all_three_ratios():
     predictions[2] = changed(predictions[2], ratio_true=None)
     ratio_reg, ratio_mask, truth = calibration_ratios(predictions)
     assert truth.tolist() == [predictions[i].ratio_true for i in (0, 3, 4)]
+    assert calibration_groups(predictions) == [predictions[i].group for i in (0, 3, 4)]
     assert ratio_reg.shape == ratio_mask.shape == (3,)
     assert calibration_ratios([])[0].shape == (0,)
 

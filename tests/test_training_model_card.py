@@ -32,6 +32,7 @@ def make_facts(**changes) -> ModelFacts:
         "scheme": SCHEME,
         "evaluated_part": "test",
         "evaluation": evaluate_predictions(drawn_predictions(), SCHEME, num_resamples=50),
+        "calibrated_part": "test",
         "calibration": CALIBRATION,
         "intervals": {"coverage": 0.875, "mean_width": 0.21},
     }

@@ -12,12 +12,13 @@ frames. The grade's probabilities come from the same residuals: where they would
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
 from embryofrag.grading.schemes import Scheme, grade_ratio
+from embryofrag.training.bootstrap import group_rows
 
 CALIBRATION_KEY = "calibration"
 """Key of a model's provenance under which its calibration lies."""
@@ -95,6 +96,34 @@ def check_intervals(
         "coverage": float(np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1]))),
         "mean_width": round(float(np.mean(ends[:, 1] - ends[:, 0])), 9),
     }
+
+
+def check_left_out(
+    ratio_reg: np.ndarray, ratio_mask: np.ndarray, truth: np.ndarray, groups: Sequence[str], alpha: float = 0.1
+) -> dict[str, float] | None:
+    """Calibrate without one group at a time, and check the intervals on the frames of that group.
+
+    It says what intervals calibrated on these frames will hold for a new group, without further frames.
+
+    Args:
+        ratio_reg: As in `fit_conformal`.
+        ratio_mask: As in `fit_conformal`.
+        truth: As in `fit_conformal`.
+        groups: The group of each frame.
+        alpha: As in `fit_conformal`.
+
+    Returns:
+        As `check_intervals`; None where some group leaves too few frames to calibrate on.
+    """
+    ratios = np.array([ratio_reg, ratio_mask, truth], np.float64)
+    checks, sizes = [], []
+    for rows in group_rows(groups):
+        others = np.delete(ratios, rows, axis=1)
+        if others.shape[1] < min_frames(alpha):
+            return None
+        checks.append(check_intervals(fit_conformal(*others, alpha=alpha), *ratios[:, rows]))
+        sizes.append(len(rows))
+    return {name: float(np.average([one[name] for one in checks], weights=sizes)) for name in checks[0]}
 
 
 def min_frames(alpha: float) -> int:

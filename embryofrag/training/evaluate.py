@@ -4,8 +4,8 @@ A frame goes the way it goes when it is graded: decode, blank the overlay, lette
 pixels. Masks are compared there, so the scores do not depend on the size of the network's input.
 
 The output folder holds ``predictions.csv`` (`predictions.PREDICTION_COLUMNS`), ``metrics.json``
-(`scores.Evaluation.to_dict`, the model, the engines and, where the model is calibrated, what its intervals hold) and
-the figures of `plots.plot_evaluation`.
+(`scores.Evaluation.to_dict`, the model, the engines and, where the model is calibrated, what its intervals hold,
+which tells something only on frames that did not calibrate them) and the figures of `plots.plot_evaluation`.
 """
 
 import json

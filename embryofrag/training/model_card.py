@@ -82,10 +82,12 @@ class ModelFacts:
     """Part that ``evaluation`` is of."""
     evaluation: Evaluation | None
     """None where no part was left to evaluate on."""
+    calibrated_part: str
+    """Part that ``calibration`` comes from."""
     calibration: Conformal | None
     """None where there were too few frames to calibrate on."""
     intervals: Mapping[str, float] | None
-    """`conformal.check_intervals` on the evaluated part; None where there is no calibration or evaluation."""
+    """`conformal.check_left_out` of the calibration frames; None where they are of one group."""
 
 
 def write_model_card(path: Path, facts: ModelFacts) -> Path:
@@ -201,14 +203,17 @@ def _format_calibration(facts: ModelFacts) -> str:
     if calibration is None:
         return "None: there were too few frames with a ratio to calibrate on, so the model states no intervals."
     text = (
-        f"Split-conformal intervals from {calibration.num_frames} frames of the validation part, which also chose "
-        f"the epoch: ratio_reg -+ {calibration.quantile:.3f} x ({calibration.floor:g} + |ratio_reg - ratio_mask|). "
+        f"Split-conformal intervals from {calibration.num_frames} frames of the part `{facts.calibrated_part}`: "
+        f"ratio_reg -+ {calibration.quantile:.3f} x ({calibration.floor:g} + |ratio_reg - ratio_mask|). "
         f"They are meant to hold the truth in {1 - calibration.alpha:.0%} of frames."
     )
     if facts.intervals is None:
         return text
     held, width = facts.intervals["coverage"], facts.intervals["mean_width"]
-    return f"{text} On the part `{facts.evaluated_part}` they hold it in {held:.1%}, with a mean width of {width:.3f}."
+    return (
+        f"{text} Calibrated without one group at a time, they hold it in {held:.1%} of the frames of the groups left "
+        f"out, with a mean width of {width:.3f}."
+    )
 
 
 def _find_limits(facts: ModelFacts) -> Iterable[str]:

@@ -93,8 +93,17 @@ def grade_of(ratio: float | None, scheme: Scheme) -> str | None:
 
 def calibration_ratios(predictions: Iterable[Prediction]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return ratio_reg, ratio_mask and the true ratio, each float64 (N,), of the frames that have all three."""
-    triples = [(one.ratio_reg, one.ratio_mask, one.ratio_true) for one in predictions]
-    return tuple(np.array([triple for triple in triples if None not in triple], np.float64).reshape(-1, 3).T)
+    triples = [_three_ratios(one) for one in predictions if None not in _three_ratios(one)]
+    return tuple(np.array(triples, np.float64).reshape(-1, 3).T)
+
+
+def calibration_groups(predictions: Iterable[Prediction]) -> list[str]:
+    """Return the groups of the frames of `calibration_ratios`."""
+    return [one.group for one in predictions if None not in _three_ratios(one)]
+
+
+def _three_ratios(one: Prediction) -> tuple[float | None, float | None, float | None]:
+    return one.ratio_reg, one.ratio_mask, one.ratio_true
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction], scheme: Scheme) -> None:
