@@ -99,6 +99,7 @@ def _draw_scatter(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], cuts: Sequ
 def _draw_bland_altman(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> "Figure":
     figure = _new_figure(4.8 * len(pairs), 3.8)
     reach = 1.1 * max(float(np.abs(predicted - truth).max()) for truth, predicted in pairs.values()) + 0.01
+    right = 0.02 + max(float((predicted + truth).max()) / 2 for truth, predicted in pairs.values())
     for axes, (name, (truth, predicted)) in zip(_axes_list(figure, 1, len(pairs)), pairs.items(), strict=True):
         limits = limits_of_agreement(predicted, truth)
         axes.axhline(0.0, color=GREY, linewidth=0.5)
@@ -107,7 +108,12 @@ def _draw_bland_altman(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> "F
         for label, height, style in lines:
             if len(truth) > 1:
                 axes.axhline(height, color="black", linewidth=1, linestyle=style, label=f"{label} {height:+.3f}")
-        axes.set(ylim=(-reach, reach), xlabel="mean of true and predicted ratio", ylabel="predicted - true ratio")
+        axes.set(
+            xlim=(-0.02, right),
+            ylim=(-reach, reach),
+            xlabel="mean of true and predicted ratio",
+            ylabel="predicted - true ratio",
+        )
         axes.set_title(f"{TITLES[name]}, {len(truth)} frames", loc="left")
         if len(truth) > 1:
             axes.legend(loc="best", fontsize="small")
