@@ -49,10 +49,16 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
     Raises:
         EmbryofragError: The file is missing or is not such a file.
     """
+    facts = read_facts(path)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 - not a dict
+
+
+def read_facts(path: Path) -> dict:
+    """Read only the facts of what `save_tensors` wrote; raises as `load_tensors`."""
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get(FACTS_KEY, "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 - not a dict
+            return json.loads((file.metadata() or {}).get(FACTS_KEY, "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise EmbryofragError(f"{path} is not a readable safetensors file ({error}): name another one") from error
 

@@ -1,4 +1,4 @@
-"""What a training run is: frozen records, stored beside the weights. An experiment is a value of these (`experiments`)."""
+"""What a training run is: frozen records, stored beside the weights. `experiments` holds the ones that have a name."""
 
 from dataclasses import asdict, dataclass, field, replace
 
@@ -94,7 +94,7 @@ class TrainConfig:
     init: str = "imagenet"
     """"imagenet", "random", or a ``.safetensors`` file."""
     precise_loss: str = "l1"
-    """L_reg on rows with a ratio: "l1" (the paper's) or "soft_bce", which keeps its gradient where a sigmoid is flat."""
+    """L_reg on rows with a ratio: "l1" (the paper's), or "soft_bce" with a gradient also where the sigmoid is flat."""
     batch_size: int = 8
     """Frames a step of one process."""
     accumulate: int = 1
@@ -141,7 +141,7 @@ class TrainConfig:
             raise ValueError("accumulate, num_workers, weight_decay and max_grad_norm must not be negative or 0")
         if not (0 <= self.warmup_frac < 1 and 0 <= self.ema_decay < 1):
             raise ValueError("warmup_frac and ema_decay must be at least 0 and below 1")
-        if not (0 < self.val_frac and 0 <= self.test_frac and self.val_frac + self.test_frac < 1):
+        if self.val_frac <= 0 or self.test_frac < 0 or self.val_frac + self.test_frac >= 1:
             raise ValueError("val_frac must be above 0, test_frac at least 0, and their sum below 1")
 
     def lineage(self, name: str) -> tuple[PhaseConfig, ...]:

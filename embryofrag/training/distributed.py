@@ -10,6 +10,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
@@ -17,7 +19,7 @@ class Ranks:
 
     rank: int = 0
     world_size: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     @property
     def is_first(self) -> bool:
@@ -53,10 +55,10 @@ def join_ranks() -> Iterator[Ranks]:
     if device is not None:
         torch.cuda.set_device(device)
     if world_size == 1:
-        yield Ranks(device=device or torch.device("cpu"))
+        yield Ranks(device=device or CPU)
         return
     dist.init_process_group("nccl" if device is not None else "gloo")
     try:
-        yield Ranks(rank=rank, world_size=world_size, device=device or torch.device("cpu"))
+        yield Ranks(rank=rank, world_size=world_size, device=device or CPU)
     finally:
         dist.destroy_process_group()

@@ -22,7 +22,7 @@ from embryofrag.training.dataset import EpochSampler, FrameDataset, make_loader
 from embryofrag.training.distributed import Ranks
 from embryofrag.training.learner import Learner
 from embryofrag.training.precision import autocast
-from embryofrag.training.source import FrameViews, plain_frames, training_frames
+from embryofrag.training.source import plain_frames, training_frames
 from embryofrag.training.split import Split
 
 

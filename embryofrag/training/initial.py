@@ -12,11 +12,13 @@ from embryofrag.network.config import NetworkConfig
 from embryofrag.training.checkpoint import load_state, load_tensors
 
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl")
+BACKBONE_KEY = "conv1.weight"
+"""In files of a backbone alone, as torchvision names it."""
 RATIO_LIMITS = (0.01, 0.99)
 """The head starts inside these, where its sigmoid still has a slope."""
 
 
-def load_initial(network: AttnRegDeepLab, init: str) -> tuple[str, ...]:
+def load_initial(network: AttnRegDeepLab, init: str) -> None:
     """Load start weights in place.
 
     Args:
@@ -24,18 +26,33 @@ def load_initial(network: AttnRegDeepLab, init: str) -> tuple[str, ...]:
         init: "random" (what the constructor drew), "imagenet" (torchvision's backbone), or the path of a
             ``.safetensors`` file: a whole network, or a backbone under torchvision's names.
 
-    Returns:
-        The parts that were loaded: of "backbone", "head", "decoder".
-
     Raises:
         UsageError: `init` is none of these.
         EmbryofragError: The weights cannot be had or do not fit.
     """
     if init == "random":
-        return ()
+        return
     if init == "imagenet":
-        load_state(network.backbone, imagenet_weights(network.config), Path("ImageNet weights"))
+        load_state(network.backbone, imagenet_weights(network.config), Path("the file of ImageNet weights"))
+        return
+    tensors = read_weights(init)
+    if BACKBONE_KEY in tensors:
+        load_state(network.backbone, without_classifier(tensors), Path(init))
+    else:
+        load_state(network, tensors, Path(init))
+
+
+def initial_parts(init: str) -> tuple[str, ...]:
+    """Return the parts of the network that `load_initial` gives weights to; raises as it does."""
+    if init == "random":
+        return ()
+    if init == "imagenet" or BACKBONE_KEY in read_weights(init):
         return ("backbone",)
+    return ("backbone", "head", "decoder")
+
+
+def read_weights(init: str) -> dict[str, Tensor]:
+    """Read a safetensors file; raises as `load_initial`."""
     path = Path(init)
     if path.suffix in PICKLES:
         raise UsageError(
@@ -44,12 +61,7 @@ def load_initial(network: AttnRegDeepLab, init: str) -> tuple[str, ...]:
         )
     if path.suffix != ".safetensors":
         raise UsageError(f"--init is random, imagenet or a .safetensors file, not {init}")
-    tensors, _ = load_tensors(path)
-    if "conv1.weight" in tensors:
-        load_state(network.backbone, without_classifier(tensors), path)
-        return ("backbone",)
-    load_state(network, tensors, path)
-    return ("backbone", "head", "decoder")
+    return load_tensors(path)[0]
 
 
 def imagenet_weights(config: NetworkConfig) -> dict[str, Tensor]:

@@ -30,6 +30,8 @@ from embryofrag.training.state import EpochFigures, PhaseState
 
 LAST_FILE = "last.safetensors"
 BEST_FILE = "best.safetensors"
+WEIGHTS_FILE = "weights.safetensors"
+"""A finished phase: the best weights of the whole network, as ``--init`` takes them."""
 DEAD_SPREAD_FRAC = 0.05
 """A head is dead whose ratios spread (standard deviation) less than this share of the true ones."""
 NUM_PREVIEWS = 4
@@ -162,7 +164,7 @@ def validate(run: PhaseRun, learner: nn.Module, *, step: int) -> EpochFigures:
     check_finite(means["total"], "validation loss", run, step // run.steps_per_epoch - 1)
     figures = {"val_loss": float(means.pop("total"))} | {f"val_{name}": float(mean) for name, mean in means.items()}
     figures |= ratio_figures(torch.cat(ratios).double().numpy()) if run.phase.beta else NO_RATIO_FIGURES
-    fragment, embryo = dice(overlaps_K3) if overlaps_K3.any() else (None, None)
+    fragment, embryo = (None if math.isnan(share) else float(share) for share in dice(overlaps_K3))
     return figures | {"val_dice_fragment": fragment, "val_dice_embryo": embryo}
 
 

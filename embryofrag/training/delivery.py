@@ -1,0 +1,208 @@
+"""From trained phases to the model folder: modules, probe, calibration, figures, model card.
+
+The test rows, which neither trained nor chose anything, give the figures and the calibration of the ratio's interval.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from embryofrag.engine.model import MODEL_FILE, ModelHeader, ModelInfo, write_model
+from embryofrag.engine.select import choose_engine, load_pair
+from embryofrag.grading.schemes import SCHEMES
+from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
+from embryofrag.training.checkpoint import load_network, load_tensors, read_facts
+from embryofrag.training.config import TrainConfig
+from embryofrag.training.conformal import CALIBRATION_KEY, Conformal, fit_conformal, min_frames
+from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, predict_rows
+from embryofrag.training.initial import initial_parts
+from embryofrag.training.learner import Learner
+from embryofrag.training.loop import LAST_FILE, WEIGHTS_FILE, count_overlaps, head_is_dead
+from embryofrag.training.metrics import dice
+from embryofrag.training.plots import plot_curves, plot_evaluation
+from embryofrag.training.predictions import Prediction, calibration_ratios, write_predictions
+from embryofrag.training.progress import Reporter
+from embryofrag.training.row import Row
+from embryofrag.training.scores import evaluate_predictions
+from embryofrag.training.source import plain_frames, plain_loader
+from embryofrag.training.split import Split
+
+NUM_PROBE_FRAMES = 8
+ALPHA = 0.1
+"""Share of true ratios that may lie outside the calibrated interval."""
+
+
+def deliver_model(
+    config: TrainConfig,
+    split: Split,
+    out: Path,
+    *,
+    phases: Mapping[str, Path],
+    reporter: Reporter,
+) -> ModelInfo:
+    """Write the model folder; ``model.json`` comes last, so a folder that has one is complete.
+
+    Args:
+        config: Of the run.
+        split: Of the run.
+        out: The run's folder.
+        phases: For each phase the folder of its checkpoints and weights.
+        reporter: Told what is done.
+    """
+    weights = {name: folder / WEIGHTS_FILE for name, folder in phases.items()}
+    rows, part = (split.test, "test") if split.test else (split.val, "val")
+    header = describe_model(config, split)
+    modules = {"a": load_arrays(weights[config.module_a]), "b": load_arrays(weights[config.module_b])}
+    probe_NHWC = draw_probe(split.val, config)
+    building = out / "training" / "model"
+    model = rewrite_model(building, header, modules, probe_NHWC)
+    reporter.say(f"scoring {len(rows)} {part} frames")
+    scheme = SCHEMES[config.scheme]
+    predictions = list(predict_rows(rows, load_pair(choose_engine(building, "eager")), scheme))
+    calibration = calibrate(predictions) if part == "test" else None
+    if calibration is None:
+        reporter.warn(f"no calibrated intervals: they need {min_frames(ALPHA)} test frames with masks and a true ratio")
+    else:
+        header = replace(header, provenance={**header.provenance, CALIBRATION_KEY: calibration.to_dict()})
+        model = rewrite_model(building, header, modules, probe_NHWC)
+    evaluation = evaluate_predictions(predictions, scheme)
+    histories = {name: read_facts(folder / LAST_FILE)["history"] for name, folder in phases.items()}
+    figures = {
+        "model": model.label,
+        "part": part,
+        **evaluation.to_dict(),
+        "phases": {name: summarise(history) for name, history in histories.items()},
+        "masks_of_phase_2": compare_masks(config, rows, weights),
+    }
+    write_predictions(out / PREDICTIONS_FILE, predictions, scheme)
+    (out / METRICS_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    plot_evaluation(out, predictions, evaluation)
+    for name, history in histories.items():
+        plot_curves(out / f"curves_{file_name(name)}.png", curve_panels(history))
+    for name in (*sorted(model.files), MODEL_FILE):
+        os.replace(building / name, out / name)
+    building.rmdir()
+    return model
+
+
+def describe_model(config: TrainConfig, split: Split) -> ModelHeader:
+    """Return the header: what the model is and where it comes from."""
+    untrained = untrained_modules(config)
+    return ModelHeader(
+        name=file_name(f"{config.network.backbone}-{config.experiment}"),
+        trained=not untrained,
+        network=config.network.to_dict(),
+        provenance={
+            "recipe": config.to_dict(),
+            "untrained_modules": untrained,
+            "num_frames": {part: len(getattr(split, part)) for part in ("train", "val", "test")},
+            "num_groups": {part: len({row.group for row in getattr(split, part)}) for part in ("train", "val", "test")},
+            "torch": torch.__version__,
+        },
+    )
+
+
+def untrained_modules(config: TrainConfig) -> list[str]:
+    """Return the modules that no phase and no start weights gave their own layers: A's decoder, B's head.
+
+    >>> from embryofrag.training.experiments import experiment_a, experiment_c
+    >>> untrained_modules(experiment_a()), untrained_modules(experiment_c())
+    (['b'], [])
+    """
+    initial = set(initial_parts(config.init))
+    untrained = []
+    for module, phase, part in (("a", config.module_a, "decoder"), ("b", config.module_b, "head")):
+        if part not in initial.union(*(one.trainable for one in config.lineage(phase))):
+            untrained.append(module)
+    return untrained
+
+
+def draw_probe(rows: Sequence[Row], config: TrainConfig) -> np.ndarray:
+    """Return frames spread over the rows, as engines get them: uint8 (N, S, S, 3)."""
+    frames = plain_frames(tuple(rows), config)
+    places = np.unique(np.linspace(0, len(rows) - 1, NUM_PROBE_FRAMES).round().astype(int))
+    return np.concatenate([frames[place].images_NHWC.numpy() for place in places.tolist()])
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return a state dict as numpy arrays."""
+    return {name: tensor.numpy() for name, tensor in load_tensors(path)[0].items()}
+
+
+def rewrite_model(
+    folder: Path, header: ModelHeader, modules: Mapping[str, Mapping], probe_NHWC: np.ndarray
+) -> ModelInfo:
+    """Write a model folder in place of one that may be there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return write_model(folder, header, modules, probe_NHWC)
+
+
+def calibrate(predictions: Sequence[Prediction]) -> Conformal | None:
+    """Calibrate the ratio's interval; None where too few frames have masks and a true ratio."""
+    ratios = calibration_ratios(predictions)
+    return fit_conformal(*ratios, alpha=ALPHA) if len(ratios[0]) >= min_frames(ALPHA) else None
+
+
+def compare_masks(config: TrainConfig, rows: Sequence[Row], weights: Mapping[str, Path]) -> dict:
+    """Return the pooled Dice of both masks before and after each phase that continues another one."""
+    return {
+        phase.name: {
+            "before": mask_dice(config, rows, weights[phase.start]),
+            "after": mask_dice(config, rows, weights[phase.name]),
+        }
+        for phase in config.phases
+        if phase.start in weights
+    }
+
+
+@torch.no_grad()
+def mask_dice(config: TrainConfig, rows: Sequence[Row], weights: Path) -> dict[str, float | None]:
+    """Return the pooled Dice of weights on the network's canvas, None where there are no masks."""
+    network = AttnRegDeepLab(config.network)
+    load_network(network, weights)
+    learner = Learner(network, torch.float32, with_masks=True).eval()
+    overlaps_K3 = np.zeros((2, 3))
+    for batch in plain_loader(tuple(rows), config):
+        overlaps_K3 += count_overlaps(learner(batch).masks_NKHW, batch)
+    shares = (None if np.isnan(share) else float(share) for share in dice(overlaps_K3))
+    return dict(zip(("fragment", "embryo"), shares, strict=True))
+
+
+def summarise(history: Sequence[Mapping]) -> dict:
+    """Return a phase's length, and the figures of the epoch whose weights were kept."""
+    best = min(history, key=lambda figures: figures["val_loss"])
+    return {"num_epochs": len(history), "head_is_dead": head_is_dead(best), "best": best}
+
+
+def curve_panels(history: Sequence[Mapping]) -> dict[str, dict[str, list[float]]]:
+    """Sort a phase's figures into panels for `plot_curves`; what has no figure in any epoch is left out."""
+    names = {
+        "loss": ("train_total", "val_loss"),
+        "terms on validation": ("val_seg", "val_reg", "val_cons"),
+        "ratio on validation": ("val_mae", "val_spread", "true_spread"),
+        "Dice on validation": ("val_dice_fragment", "val_dice_embryo"),
+    }
+    panels = {
+        title: {
+            name: [np.nan if figures[name] is None else figures[name] for figures in history]
+            for name in curves
+            if any(figures[name] for figures in history)
+        }
+        for title, curves in names.items()
+    }
+    return {title: curves for title, curves in panels.items() if curves}
+
+
+def file_name(name: str) -> str:
+    """Return a name without the characters that files and models may not have.
+
+    >>> file_name("resnet50-D+")
+    'resnet50-Dplus'
+    """
+    return name.replace("+", "plus")
