@@ -52,6 +52,12 @@ def test_parts_come_near_their_share_of_every_grade(seed):
         assert all(abs(held[grade] / total[grade] - share) < 0.04 for grade in "ABCD")
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_large_group_does_not_upset_the_shares(seed):
+    split = split_rows(make_rows([["A"]] * 14 + [["A"] * 6]), seed)
+    assert [len(getattr(split, part)) for part in PARTS] == [14, 3, 3]
+
+
 def test_ratios_stand_in_for_grades():
     ratios = [0.05, 0.6] * 20
     rows = tuple(Row(line=i, image=Path(f"{i}.png"), ratio=ratio) for i, ratio in enumerate(ratios))

@@ -67,7 +67,7 @@ def fill_polygon(points_xy: np.ndarray, height_px: int, width_px: int) -> np.nda
     crossings = np.zeros((height_px, width_px + 1), bool)
     for start, end in pairwise([*points_xy, points_xy[0]]):
         # always from the upper corner, so that both neighbours of an edge round alike
-        (x0, y0), (x1, y1) = sorted((start, end), key=lambda point: (point[1], point[0]))
+        (x0, y0), (x1, y1) = sorted((start, end), key=lambda point: point[1])
         first, stop = (int(np.clip(np.ceil(y - 0.5), 0, height_px)) for y in (y0, y1))
         if first == stop:
             continue
