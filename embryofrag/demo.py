@@ -11,7 +11,7 @@ from embryofrag.grading.frame import GradingSettings
 from embryofrag.phantom import write_archive
 from embryofrag.run.events import Notify
 from embryofrag.run.grade import RunReport, grade_archive
-from embryofrag.run.settings import RunSettings
+from embryofrag.run.settings import RunSettings, read_calibration
 
 MODEL_NAME = "untrained"
 NUM_EMBRYOS = 4
@@ -37,7 +37,7 @@ def run_demo(
     choice = choose_engine(shipped_model(MODEL_NAME))
     announce(choice)
     grading = GradingSettings(mask_threshold=choice.model.mask_threshold, denominator=choice.model.denominator)
-    settings = RunSettings(grading=grading, overlays=True)
+    settings = RunSettings(grading=grading, calibration=read_calibration(choice.model, grading), overlays=True)
     return grade_archive(out / "drawn" / "archive", out / "results", choice, settings, notify), choice
 
 

@@ -1,6 +1,8 @@
 """The whole way from an archive to its results."""
 
 import json
+import sqlite3
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,12 +10,21 @@ import pandas as pd
 import pytest
 from conftest import contents, run_grade, state_of
 
+from embryofrag.archive import scan_archive
+from embryofrag.engine.model import read_model
+from embryofrag.engine.select import choose_engine
+from embryofrag.errors import EmbryofragError
+from embryofrag.grading.frame import GradingSettings
 from embryofrag.records import Outcome
+from embryofrag.run.job import Job
+from embryofrag.run.outputs import Outputs
+from embryofrag.run.settings import RunSettings, read_calibration
+from embryofrag.run.supervisor import Clock, Supervisor
 
 FRAME_COLUMNS = [
     "frame", "source", "run", "hpi", "focal_um", "um_per_px", "outcome", "ratio_mask", "ratio_reg", "grade", "scheme",
     "denominator", "fragment_area_px", "embryo_area_px", "num_fragments", "referred", "refer_reasons", "model",
-    "engine_a", "engine_b",
+    "engine_a", "engine_b", "ratio_lo90", "ratio_hi90", "grade_probabilities",
 ]  # fmt: skip
 
 
@@ -144,8 +155,6 @@ def test_a_file_that_leaves_the_archive_leaves_the_tables_but_not_the_ledger(exp
     run_grade(export, out, model_dir)
     source = gone.relative_to(export).as_posix()
     assert source not in set(pd.read_csv(out / "files.csv")["source"])
-    import sqlite3
-
     with sqlite3.connect(out / "ledger.sqlite") as ledger:
         assert ledger.execute("SELECT count(*) FROM items WHERE source = ?", (source,)).fetchone() == (1,)
 
@@ -153,7 +162,7 @@ def test_a_file_that_leaves_the_archive_leaves_the_tables_but_not_the_ledger(exp
 def test_a_changed_file_is_graded_again_and_its_neighbours_are_not(export, model_dir, tmp_path):
     out = tmp_path / "out"
     run_grade(export, out, model_dir)
-    first, second = sorted(export.rglob("*.JPG"))[:2]
+    first = sorted(export.rglob("*.JPG"))[0]
     picture = cv2.imread(str(first), cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(str(first), picture[::-1])
     run_grade(export, out, model_dir)
@@ -179,3 +188,28 @@ def test_copies_and_contradictions_are_told_apart(export, model_dir, tmp_path):
     reasons = files.set_index("outcome")["reason"]
     assert reasons["duplicate"].startswith("same bytes as ")
     assert "but another picture" in reasons["conflict"]
+
+
+def test_a_model_with_a_calibration_gives_intervals_and_probabilities(drawn_export, model_dir, tmp_path):
+    values = {"alpha": 0.1, "floor": 0.05, "quantile": 1.5, "residuals": [-1.0, 0.0, 1.0], "num_frames": 30}
+    grading = GradingSettings()
+    calibration = read_calibration(replace(read_model(model_dir), calibration=values), grading)
+    settings = RunSettings(grading=grading, calibration=calibration, masks=False)
+    choice = choose_engine(model_dir)
+    job = Job(choice=choice, settings=settings, outputs=Outputs(tmp_path), result_key="k")
+    items = list(Supervisor(job, seen=dict, clock=Clock()).grade(scan_archive(drawn_export).frames[:3]))
+    for item in items:
+        half = 1.5 * (0.05 + abs(item.ratio_reg - item.ratio_mask))
+        assert item.ratio_lo90 == pytest.approx(max(0.0, item.ratio_reg - half))
+        assert item.ratio_hi90 == pytest.approx(min(1.0, item.ratio_reg + half))
+        shares = dict(cell.split("=") for cell in item.grade_probabilities.split())
+        assert list(shares) == ["A", "B", "C", "D"]
+        assert sum(map(float, shares.values())) == pytest.approx(1, abs=0.02)
+
+
+def test_a_calibration_for_another_interval_is_refused(model_dir):
+    values = {"alpha": 0.2, "floor": 0.05, "quantile": 1.5, "residuals": [0.0], "num_frames": 30}
+    model = replace(read_model(model_dir), calibration=values)
+    with pytest.raises(EmbryofragError, match="80% intervals"):
+        read_calibration(model, GradingSettings())
+    assert read_calibration(model, GradingSettings(denominator="image")) is None

@@ -53,8 +53,16 @@ def test_reasons(changes, reasons):
 
 def test_reasons_come_in_fixed_order():
     unclear = dataclasses.replace(CLEAR, largest_share=0.5)
-    assert refer_with(ratio_reg=0.10, ratio_mask=0.9, embryo=unclear, focus=0.1) == REASONS
-    assert REASONS == ("modules_disagree", "near_cut", "unclear_embryo", "soft_focus")
+    torn = {"A": 0.4, "B": 0.3, "C": 0.3}
+    everything = refer_with(ratio_reg=0.10, ratio_mask=0.9, embryo=unclear, focus=0.1, grade_probabilities=torn)
+    assert everything == REASONS
+    assert REASONS == ("modules_disagree", "near_cut", "unsure_grade", "unclear_embryo", "soft_focus")
+
+
+@pytest.mark.parametrize(("likeliest", "reasons"), [(0.49, ("unsure_grade",)), (0.5, ())])
+def test_a_grade_that_is_not_probable_enough_is_referred(likeliest, reasons):
+    rest = {"A": likeliest, "B": (1 - likeliest) / 2, "C": (1 - likeliest) / 2}
+    assert refer_with(grade_probabilities=rest) == reasons
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
 @click.option("--hpi-window", nargs=2, type=float, metavar="START END", help="Grade only these hours, where known.")
 @click.option("--max-disagreement", type=float, default=0.10, show_default=True, help="Refer above this |A - B|.")
 @click.option("--cut-margin", type=float, default=0.02, show_default=True, help="Refer within this of a grade's cut.")
+@click.option("--min-probability", type=float, default=0.5, show_default=True,
+    help="Refer where no grade is as probable as this (models with a calibration).")  # fmt: skip
 @click.option("--recheck", type=click.Choice(["stat", "hash"]), default="stat", show_default=True,
     help="How an unchanged file is known: by size and time, or by reading it again.")  # fmt: skip
 @click.option("--audit", type=float, default=0.01, show_default=True,
@@ -122,10 +124,14 @@ def grade(ctx: click.Context, archive: Path, out: Path, log_json: bool, **option
 def _run_settings(options: dict, model):
     from embryofrag.grading.frame import GradingSettings
     from embryofrag.grading.referral import ReferralSettings
-    from embryofrag.run.settings import RunSettings, default_batch_size
+    from embryofrag.run.settings import RunSettings, default_batch_size, read_calibration
 
     try:
-        referral = ReferralSettings(max_disagreement=options["max_disagreement"], cut_margin=options["cut_margin"])
+        referral = ReferralSettings(
+            max_disagreement=options["max_disagreement"],
+            cut_margin=options["cut_margin"],
+            min_grade_probability=options["min_probability"],
+        )
         grading = GradingSettings(
             scheme=options["scheme"],
             denominator=options["denominator"] or model.denominator,
@@ -137,6 +143,7 @@ def _run_settings(options: dict, model):
     return RunSettings(
         scan=_scan_options(options["focal"], options["pattern"], options["embryo_by"]),
         grading=grading,
+        calibration=read_calibration(model, grading),
         hpi_window=options["hpi_window"],
         masks=options["masks"],
         overlays=options["overlays"],

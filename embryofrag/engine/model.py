@@ -39,6 +39,8 @@ class ModelHeader:
     """What the ratio is a share of: one of `DENOMINATORS`."""
     provenance: Mapping[str, object] = field(default_factory=dict)
     """Where the weights come from, free JSON values (recipe, data, seed)."""
+    calibration: Mapping[str, object] | None = None
+    """``grading.conformal.Conformal.to_dict()`` of the ratio; None: its intervals are not known."""
 
     @property
     def input_px(self) -> int:
@@ -187,6 +189,7 @@ def _to_document(header: ModelHeader, files: Mapping[str, str]) -> dict:
         "thresholds": {"mask": header.mask_threshold},
         "denominator": header.denominator,
         "provenance": dict(header.provenance),
+        "calibration": None if header.calibration is None else dict(header.calibration),
         "files": dict(files),
         "created_by": f"embryofrag {__version__}",
     }
@@ -203,6 +206,7 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
         mask_threshold=document["thresholds"]["mask"],
         denominator=document["denominator"],
         provenance=document["provenance"],
+        calibration=document.get("calibration"),
         files=document["files"],
         content_sha256=sha256_of_values(content),
     )

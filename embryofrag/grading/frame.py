@@ -1,8 +1,10 @@
 """The verdict on one frame: grade, areas, referral, or that there is no embryo."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.embryo_presence import EmbryoEvidence
 from embryofrag.grading.ratio import DENOMINATORS, Areas
 from embryofrag.grading.referral import ReferralSettings, refer
@@ -47,34 +49,42 @@ class GradingSettings:
 class FrameGrade:
     """What is reported of one frame.
 
-    | field                                  | graded                 | no_embryo          |
-    |----------------------------------------|------------------------|--------------------|
-    | ratio_reg, grade                       | set                    | None               |
-    | ratio_mask                             | set                    | None               |
-    | fragment_area_px, embryo_area_px       | set                    | set                |
-    | num_fragments                          | set                    | set                |
-    | focus                                  | set, None not measured | as for graded      |
-    | referred, refer_reasons                | as `refer` says        | False, empty       |
-    | reason                                 | empty                  | why, in one phrase |
+        | field                                  | graded                 | no_embryo          |
+        |----------------------------------------|------------------------|--------------------|
+        | ratio_reg, grade                       | set                    | None               |
+        | ratio_mask                             | set                    | None               |
+        | fragment_area_px, embryo_area_px       | set                    | set                |
+        | num_fragments                          | set                    | set                |
+    | ratio_lo90, ratio_hi90,                | set, None without a    | None               |
+    | grade_probabilities                    | calibration            |                    |
+        | focus                                  | set, None not measured | as for graded      |
+        | referred, refer_reasons                | as `refer` says        | False, empty       |
+        | reason                                 | empty                  | why, in one phrase |
     """
 
     outcome: Outcome
     """`Outcome.GRADED` or `Outcome.NO_EMBRYO`."""
-    ratio_mask: float | None
-    """Module A's ratio, 0..1."""
-    ratio_reg: float | None
-    """Module B's ratio, 0..1: the reported one, which the grade follows."""
-    grade: str | None
     scheme: str
     """Name and version of the grade scheme, such as ``regdeeplab/1``."""
     denominator: str
     fragment_area_px: int
     embryo_area_px: int
     num_fragments: int
-    referred: bool
-    refer_reasons: tuple[str, ...]
     focus: float | None
     reason: str
+    ratio_mask: float | None = None
+    """Module A's ratio, 0..1."""
+    ratio_reg: float | None = None
+    """Module B's ratio, 0..1: the reported one, which the grade follows."""
+    ratio_lo90: float | None = None
+    """Lower end of the ratio's 90 % interval, 0..1."""
+    ratio_hi90: float | None = None
+    """Upper end."""
+    grade: str | None = None
+    grade_probabilities: Mapping[str, float] | None = None
+    """Probability of each grade of the scheme; they add up to 1."""
+    referred: bool = False
+    refer_reasons: tuple[str, ...] = ()
 
 
 def grade_frame(
@@ -85,6 +95,7 @@ def grade_frame(
     ratio_reg: float,
     focus: float | None,
     settings: GradingSettings,
+    calibration: Conformal | None = None,
 ) -> FrameGrade:
     """Grade one frame from what was measured in it.
 
@@ -95,41 +106,54 @@ def grade_frame(
         ratio_reg: Module B's ratio, 0..1.
         focus: Focus score of the embryo; None where not measured.
         settings: The laboratory's choices.
+        calibration: The model's, for the interval and the grades' probabilities; None where it has none.
 
     Raises:
         ValueError: ``ratio_reg`` is outside 0..1 or not a number.
     """
     scheme = settings.grade_scheme
     grade = grade_ratio(ratio_reg, scheme)
-    needs_embryo = settings.denominator == "embryo"
-    missing = needs_embryo and (not areas.embryo_area_px or embryo.frame_share < settings.min_embryo_share)
-    reasons = (
-        ()
-        if missing
-        else refer(
-            ratio_reg=ratio_reg,
-            ratio_mask=areas.ratio_mask,
-            embryo=embryo if needs_embryo else None,
-            focus=focus,
-            scheme=scheme,
-            settings=settings.referral,
-        )
-    )
-    return FrameGrade(
-        outcome=Outcome.NO_EMBRYO if missing else Outcome.GRADED,
-        ratio_mask=None if missing else areas.ratio_mask,
-        ratio_reg=None if missing else ratio_reg,
-        grade=None if missing else grade,
+    ungraded = FrameGrade(
+        outcome=Outcome.NO_EMBRYO,
         scheme=scheme.label,
         denominator=settings.denominator,
         fragment_area_px=areas.fragment_area_px,
         embryo_area_px=areas.embryo_area_px,
         num_fragments=num_fragments,
+        focus=focus,
+        reason=_why_no_embryo(embryo, settings),
+    )
+    needs_embryo = settings.denominator == "embryo"
+    if needs_embryo and (not areas.embryo_area_px or embryo.frame_share < settings.min_embryo_share):
+        return ungraded
+    calibrated = {} if calibration is None else _calibrated(calibration, ratio_reg, areas.ratio_mask, scheme)
+    reasons = refer(
+        ratio_reg=ratio_reg,
+        ratio_mask=areas.ratio_mask,
+        embryo=embryo if needs_embryo else None,
+        focus=focus,
+        grade_probabilities=calibrated.get("grade_probabilities"),
+        scheme=scheme,
+        settings=settings.referral,
+    )
+    return dataclasses.replace(
+        ungraded,
+        outcome=Outcome.GRADED,
+        reason="",
+        ratio_mask=areas.ratio_mask,
+        ratio_reg=ratio_reg,
+        grade=grade,
         referred=bool(reasons),
         refer_reasons=reasons,
-        focus=focus,
-        reason=_why_no_embryo(embryo, settings) if missing else "",
+        **calibrated,
     )
+
+
+def _calibrated(calibration: Conformal, ratio_reg: float, ratio_mask: float, scheme: Scheme) -> dict:
+    """The fields of a `FrameGrade` that a calibration gives."""
+    low, high = calibration.interval(ratio_reg, ratio_mask)
+    probabilities = calibration.grade_probabilities(ratio_reg, ratio_mask, scheme)
+    return {"ratio_lo90": low, "ratio_hi90": high, "grade_probabilities": probabilities}
 
 
 def _why_no_embryo(embryo: EmbryoEvidence, settings: GradingSettings) -> str:

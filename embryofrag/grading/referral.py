@@ -4,12 +4,14 @@
 |--------------------|---------------------------------------------------------------------------------------|
 | `modules_disagree` | module A's ratio and module B's are more than ``max_disagreement`` apart               |
 | `near_cut`         | module B's ratio is less than ``cut_margin`` from a cut of the grade scheme            |
+| `unsure_grade`     | no grade is as probable as ``min_grade_probability`` (of a model with a calibration)  |
 | `unclear_embryo`   | embryo mask unsure, in pieces, or cut off by the frame border                          |
 | `soft_focus`       | the focus score is below ``min_focus``                                                 |
 
 A referral never changes a ratio or a grade.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from embryofrag.grading.embryo_presence import EmbryoEvidence
@@ -17,9 +19,10 @@ from embryofrag.grading.schemes import Scheme, cut_distance
 
 MODULES_DISAGREE = "modules_disagree"
 NEAR_CUT = "near_cut"
+UNSURE_GRADE = "unsure_grade"
 UNCLEAR_EMBRYO = "unclear_embryo"
 SOFT_FOCUS = "soft_focus"
-REASONS = (MODULES_DISAGREE, NEAR_CUT, UNCLEAR_EMBRYO, SOFT_FOCUS)
+REASONS = (MODULES_DISAGREE, NEAR_CUT, UNSURE_GRADE, UNCLEAR_EMBRYO, SOFT_FOCUS)
 """Every reason for a frame, in the order in which they are reported."""
 
 
@@ -31,6 +34,8 @@ class ReferralSettings:
     """Largest distance between the two modules' ratios; 1 switches the reason off."""
     cut_margin: float = 0.02
     """Distance from a cut within which a ratio is doubtful; 0 switches the reason off."""
+    min_grade_probability: float = 0.5
+    """Smallest probability of the likeliest grade; 0 switches the reason off."""
     min_embryo_confidence: float = 0.75
     """Smallest mean embryo probability inside the mask; 0 switches it off."""
     min_largest_share: float = 0.90
@@ -52,6 +57,7 @@ def refer(
     ratio_mask: float | None,
     embryo: EmbryoEvidence | None,
     focus: float | None,
+    grade_probabilities: Mapping[str, float] | None = None,
     scheme: Scheme,
     settings: ReferralSettings,
 ) -> tuple[str, ...]:
@@ -62,12 +68,15 @@ def refer(
         ratio_mask: Module A's ratio, 0..1; None where it has none.
         embryo: Evidence for the embryo; None where its mask plays no part.
         focus: Focus score; None where not measured.
+        grade_probabilities: Probability of each grade; None where the model has no calibration.
         scheme: The scheme that graded ``ratio_reg``.
         settings: The limits.
     """
     raised = {
         MODULES_DISAGREE: ratio_mask is not None and abs(ratio_reg - ratio_mask) > settings.max_disagreement,
         NEAR_CUT: cut_distance(ratio_reg, scheme) < settings.cut_margin,
+        UNSURE_GRADE: grade_probabilities is not None
+        and max(grade_probabilities.values()) < settings.min_grade_probability,
         UNCLEAR_EMBRYO: embryo is not None and is_unclear(embryo, settings),
         SOFT_FOCUS: focus is not None and focus < settings.min_focus,
     }

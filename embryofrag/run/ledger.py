@@ -22,9 +22,9 @@ CREATE TABLE items (
     source TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, outcome TEXT NOT NULL,
     reason TEXT NOT NULL, sha256 TEXT, result_key TEXT, duplicate_of TEXT, embryo TEXT NOT NULL, frame TEXT,
     slide TEXT, well INTEGER, run INTEGER, hpi REAL, focal_um REAL, um_per_px REAL, ratio_mask REAL, ratio_reg REAL,
-    grade TEXT, scheme TEXT, denominator TEXT, fragment_area_px INTEGER, embryo_area_px INTEGER,
-    num_fragments INTEGER, focus REAL, referred INTEGER, refer_reasons TEXT NOT NULL, model TEXT, engine_a TEXT,
-    engine_b TEXT
+    ratio_lo90 REAL, ratio_hi90 REAL, grade TEXT, grade_probabilities TEXT, scheme TEXT, denominator TEXT,
+    fragment_area_px INTEGER, embryo_area_px INTEGER, num_fragments INTEGER, focus REAL, referred INTEGER,
+    refer_reasons TEXT NOT NULL, model TEXT, engine_a TEXT, engine_b TEXT
 ) WITHOUT ROWID;
 CREATE TABLE found (position INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE);
 CREATE TABLE runs (number INTEGER PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL);

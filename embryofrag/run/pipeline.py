@@ -8,7 +8,7 @@ not grow with the archive, and keeps the order of its input, so results do not d
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from embryofrag.archive import blank_overlay, merge_evidence, read_picture
 from embryofrag.engine.select import EnginePair
 from embryofrag.errors import ItemError
 from embryofrag.grading.embryo_presence import find_embryo
-from embryofrag.grading.frame import FrameGrade, GradingSettings, grade_frame
+from embryofrag.grading.frame import FrameGrade, grade_frame
 from embryofrag.grading.ratio import counted_fragment, measure_masks
 from embryofrag.imaging.focus import focus_score
 from embryofrag.imaging.letterbox import Letterbox, letterbox
@@ -30,6 +30,7 @@ from embryofrag.run.job import Job, frame_item
 from embryofrag.run.outputs import write_pictures
 from embryofrag.run.plan import file_sha256
 from embryofrag.run.results import Item
+from embryofrag.run.settings import RunSettings
 
 NUM_THREADS = 2
 """Threads that read and finish frames beside the engines; each frame costs them a few ms."""
@@ -175,7 +176,7 @@ def _finish(step: Predicted | Item, job: Job) -> Item:
         return step
     frame, image = step.prepared.frame, step.prepared.image
     fragment_HW, embryo_HW = _masks(step, job)
-    grade = _grade(step, fragment_HW, embryo_HW, job.settings.grading)
+    grade = _grade(step, fragment_HW, embryo_HW, job.settings)
     item = frame_item(
         frame,
         job,
@@ -184,7 +185,10 @@ def _finish(step: Predicted | Item, job: Job) -> Item:
         sha256=step.prepared.sha256,
         ratio_mask=grade.ratio_mask,
         ratio_reg=grade.ratio_reg,
+        ratio_lo90=grade.ratio_lo90,
+        ratio_hi90=grade.ratio_hi90,
         grade=grade.grade,
+        grade_probabilities=_in_words(grade.grade_probabilities),
         scheme=grade.scheme,
         denominator=grade.denominator,
         fragment_area_px=grade.fragment_area_px,
@@ -204,17 +208,28 @@ def _masks(step: Predicted, job: Job) -> tuple[np.ndarray, np.ndarray]:
     return masks_in_frame(step.probabilities_KSS, step.prepared.box, job.settings.grading.mask_threshold)
 
 
-def _grade(step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, settings: GradingSettings) -> FrameGrade:
-    areas = measure_masks(fragment_HW, embryo_HW, settings.denominator)
+def _in_words(probabilities: Mapping[str, float] | None) -> str | None:
+    """One cell for the probabilities of all grades.
+
+    >>> _in_words({"A": 0.853, "B": 0.147})
+    'A=0.85 B=0.15'
+    """
+    return probabilities and " ".join(f"{grade}={value:.2f}" for grade, value in probabilities.items())
+
+
+def _grade(step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, settings: RunSettings) -> FrameGrade:
+    grading = settings.grading
+    areas = measure_masks(fragment_HW, embryo_HW, grading.denominator)
     probability_SS = step.probabilities_KSS[EMBRYO]
     # an engine may give masks instead of probabilities; those say nothing of how sure they are
     is_mask = probability_SS.dtype == np.bool_
-    confidence = None if is_mask else mask_confidence(probability_SS, step.prepared.box, settings.mask_threshold)
+    confidence = None if is_mask else mask_confidence(probability_SS, step.prepared.box, grading.mask_threshold)
     return grade_frame(
         areas=areas,
         embryo=find_embryo(embryo_HW, component_areas_px(embryo_HW), confidence),
-        num_fragments=count_components(counted_fragment(fragment_HW, embryo_HW, settings.denominator)),
+        num_fragments=count_components(counted_fragment(fragment_HW, embryo_HW, grading.denominator)),
         ratio_reg=step.ratio_reg,
         focus=focus_score(step.prepared.image, embryo_HW) if areas.embryo_area_px else None,
-        settings=settings,
+        settings=grading,
+        calibration=settings.calibration,
     )

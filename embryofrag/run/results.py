@@ -35,7 +35,13 @@ class Item:
     """Module A: area(fragment and embryo) / area(denominator), 0..1."""
     ratio_reg: float | None = None
     """Module B: the reported ratio, 0..1."""
+    ratio_lo90: float | None = None
+    """Lower end of the 90 % interval of ratio_reg, where the model has a calibration."""
+    ratio_hi90: float | None = None
+    """Upper end."""
     grade: str | None = None
+    grade_probabilities: str | None = None
+    """Such as "A=0.85 B=0.15 C=0.00 D=0.00"."""
     scheme: str | None = None
     denominator: str | None = None
     fragment_area_px: int | None = None

@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass, field
 
 from embryofrag import __version__
 from embryofrag.archive import ReadLimits, ScanOptions
+from embryofrag.engine.model import REMEDY, ModelInfo
 from embryofrag.engine.select import EngineChoice
-from embryofrag.errors import UsageError
+from embryofrag.errors import EmbryofragError, UsageError
+from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.embryo import EmbryoSettings
 from embryofrag.grading.frame import GradingSettings
 
 RECHECKS = ("stat", "hash")
 MAX_BATCH_SIZE = 64
+INTERVAL_ALPHA = 0.1
+"""Share of true ratios that may lie outside `ratio_lo90` to `ratio_hi90`."""
 
 
 def default_batch_size() -> int:
@@ -28,6 +32,8 @@ class RunSettings:
     scan: ScanOptions = field(default_factory=ScanOptions)
     limits: ReadLimits = field(default_factory=ReadLimits)
     grading: GradingSettings = field(default_factory=GradingSettings)
+    calibration: Conformal | None = None
+    """The model's, for intervals and the grades' probabilities."""
     embryo: EmbryoSettings = field(default_factory=EmbryoSettings)
     hpi_window: tuple[float, float] | None = None
     """Grade only frames whose hpi lies in [start, end]; frames of unknown hpi are graded. None: all."""
@@ -55,8 +61,11 @@ class RunSettings:
             raise UsageError(f"--hpi-window starts after it ends: {self.hpi_window[0]} {self.hpi_window[1]}")
 
     def to_dict(self) -> dict:
-        """Plain values for run.json."""
-        return asdict(self)
+        """Plain values for run.json; of a calibration what tells it from others, not its many residuals."""
+        values = asdict(self)
+        if values["calibration"]:
+            del values["calibration"]["residuals"]
+        return values
 
 
 def result_key(settings: RunSettings, choice: EngineChoice) -> str:
@@ -71,7 +80,28 @@ def result_key(settings: RunSettings, choice: EngineChoice) -> str:
         "engine_b": choice.engine_b_id,
         "model": choice.model.label,
         "grading": settings.grading.to_dict(),
+        "calibration": settings.calibration and settings.calibration.to_dict(),
         "focal_um": settings.scan.focal_um,
         "limits": asdict(settings.limits),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def read_calibration(model: ModelInfo, grading: GradingSettings) -> Conformal | None:
+    """The model's calibration, if it has one that holds for ratios over this denominator.
+
+    Raises:
+        EmbryofragError: the calibration is not one of a 90 % interval.
+    """
+    if model.calibration is None or grading.denominator != model.denominator:
+        return None
+    try:
+        calibration = Conformal.from_dict(model.calibration)
+    except (ValueError, TypeError) as error:
+        raise EmbryofragError(f"the calibration in {model.path} cannot be read ({error}); {REMEDY}") from error
+    if calibration.alpha != INTERVAL_ALPHA:
+        raise EmbryofragError(
+            f"the calibration in {model.path} is for {1 - calibration.alpha:.0%} intervals and the tables hold "
+            f"{1 - INTERVAL_ALPHA:.0%} ones; calibrate the model anew"
+        )
+    return calibration
