@@ -32,7 +32,7 @@ def test_an_equal_file_is_not_touched(tmp_path):
 
 
 def test_trouble_with_the_output_is_one_sentence_with_the_remedy(tmp_path):
-    with pytest.raises(OutputError, match="could not write .*a.csv: .*run the same command again"):
+    with pytest.raises(OutputError, match=r"could not write .*a\.csv: .*run the same command again"):
         write_atomic(tmp_path / "missing" / "a.csv", b"x")
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from conftest import EMBRYOFRAG, contents, run_grade
@@ -70,7 +71,7 @@ def test_the_worker_dies_with_its_supervisor(archive, model_dir, tmp_path):
     out = tmp_path / "out"
     process = start(archive, out, model_dir)
     wait_for_masks(out, process, 3)
-    workers = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.kill()
     process.wait()
     assert workers

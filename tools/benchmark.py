@@ -169,6 +169,7 @@ def eager_loop(model: Path) -> Callable[[list[Path], int], None]:
     """A plain PyTorch loop over files: read, resize, both full networks with the concatenated injection."""
     import cv2
     import torch
+
     from embryofrag.network.reference import load_concatenated
 
     networks = [load_concatenated(model, module) for module in ("a", "b")]
