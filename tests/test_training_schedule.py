@@ -30,6 +30,8 @@ def test_a_network_without_biases_has_one_group():
 
 
 def test_every_group_gets_the_rate():
-    optimizer = torch.optim.AdamW([{"params": [nn.Parameter(torch.ones(1))]}, {"params": [nn.Parameter(torch.ones(1))]}])
+    optimizer = torch.optim.AdamW(
+        [{"params": [nn.Parameter(torch.ones(1))]}, {"params": [nn.Parameter(torch.ones(1))]}]
+    )
     set_lr(optimizer, 0.25)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.25, 0.25])

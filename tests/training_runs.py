@@ -1,7 +1,7 @@
 """Tiny training runs, and child processes that die in the middle of them.
 
-    python tests/training_runs.py MANIFEST OUT EXPERIMENT --die-after-steps N
-    torchrun --nproc-per-node 2 tests/training_runs.py MANIFEST OUT EXPERIMENT
+python tests/training_runs.py MANIFEST OUT EXPERIMENT --die-after-steps N
+torchrun --nproc-per-node 2 tests/training_runs.py MANIFEST OUT EXPERIMENT
 """
 
 import os
@@ -21,6 +21,8 @@ from embryofrag.training.manifest import read_manifest
 from embryofrag.training.row import Row
 from embryofrag.training.split import Split
 from embryofrag.training.train import split_by_config, train
+
+torch.set_num_threads(1)  # faster at this size, and far faster beside other processes
 
 TINY = NetworkConfig(backbone="resnet18", width=0.125, input_px=32, aspp_rates=(1, 2))
 
@@ -83,7 +85,6 @@ def die_while_saving(num_saves: int) -> None:
 
 if __name__ == "__main__":
     manifest_path, out_path, name, *fate = sys.argv[1:]
-    torch.set_num_threads(1)
     if fate:
         {"--die-after-steps": die_after_steps, "--die-while-saving": die_while_saving}[fate[0]](int(fate[1]))
     train(tiny_config(name), Path(manifest_path), Path(out_path), quiet=True)

@@ -19,19 +19,20 @@ from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
 from embryofrag.training.checkpoint import load_network, load_tensors, read_facts
 from embryofrag.training.config import TrainConfig
-from embryofrag.training.conformal import CALIBRATION_KEY, Conformal, fit_conformal, min_frames
+from embryofrag.training.conformal import CALIBRATION_KEY, Conformal, check_left_out, fit_conformal, min_frames
 from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, predict_rows
 from embryofrag.training.initial import initial_parts
 from embryofrag.training.learner import Learner
 from embryofrag.training.loop import LAST_FILE, WEIGHTS_FILE, count_overlaps, head_is_dead
 from embryofrag.training.metrics import dice
+from embryofrag.training.model_card import CARD_FILE, ModelFacts, write_model_card
 from embryofrag.training.plots import plot_curves, plot_evaluation
 from embryofrag.training.predictions import Prediction, calibration_ratios, write_predictions
 from embryofrag.training.progress import Reporter
 from embryofrag.training.row import Row
 from embryofrag.training.scores import evaluate_predictions
 from embryofrag.training.source import plain_frames, plain_loader
-from embryofrag.training.split import Split
+from embryofrag.training.split import PARTS, Split
 
 NUM_PROBE_FRAMES = 8
 ALPHA = 0.1
@@ -43,6 +44,7 @@ def deliver_model(
     split: Split,
     out: Path,
     *,
+    manifest: Path,
     phases: Mapping[str, Path],
     reporter: Reporter,
 ) -> ModelInfo:
@@ -52,16 +54,17 @@ def deliver_model(
         config: Of the run.
         split: Of the run.
         out: The run's folder.
+        manifest: Of the run.
         phases: For each phase the folder of its checkpoints and weights.
         reporter: Told what is done.
     """
     weights = {name: folder / WEIGHTS_FILE for name, folder in phases.items()}
     rows, part = (split.test, "test") if split.test else (split.val, "val")
-    header = describe_model(config, split)
     modules = {"a": load_arrays(weights[config.module_a]), "b": load_arrays(weights[config.module_b])}
+    header = describe_model(config, split)
     probe_NHWC = draw_probe(split.val, config)
     building = out / "training" / "model"
-    model = rewrite_model(building, header, modules, probe_NHWC)
+    rewrite_model(building, header, modules, probe_NHWC)
     reporter.say(f"scoring {len(rows)} {part} frames")
     scheme = SCHEMES[config.scheme]
     predictions = list(predict_rows(rows, load_pair(choose_engine(building, "eager")), scheme))
@@ -70,25 +73,47 @@ def deliver_model(
         reporter.warn(f"no calibrated intervals: they need {min_frames(ALPHA)} test frames with masks and a true ratio")
     else:
         header = replace(header, provenance={**header.provenance, CALIBRATION_KEY: calibration.to_dict()})
-        model = rewrite_model(building, header, modules, probe_NHWC)
-    evaluation = evaluate_predictions(predictions, scheme)
-    histories = {name: read_facts(folder / LAST_FILE)["history"] for name, folder in phases.items()}
-    figures = {
-        "model": model.label,
-        "part": part,
-        **evaluation.to_dict(),
-        "phases": {name: summarise(history) for name, history in histories.items()},
-        "masks_of_phase_2": compare_masks(config, rows, weights),
-    }
+    model = rewrite_model(building, header, modules, probe_NHWC)
+    facts = ModelFacts(
+        name=model.name,
+        experiment=config.experiment,
+        config=config.to_dict(),
+        manifest=manifest.name,
+        data_note="",
+        parts={name: getattr(split, name) for name in PARTS},
+        scheme=scheme,
+        evaluated_part=part,
+        evaluation=evaluate_predictions(predictions, scheme),
+        calibrated_part=part,
+        calibration=calibration,
+        intervals=None if calibration is None else check_calibration(predictions),
+    )
+    write_model_card(out / CARD_FILE, facts)
     write_predictions(out / PREDICTIONS_FILE, predictions, scheme)
-    (out / METRICS_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    plot_evaluation(out, predictions, evaluation)
-    for name, history in histories.items():
-        plot_curves(out / f"curves_{file_name(name)}.png", curve_panels(history))
+    plot_evaluation(out, predictions, facts.evaluation)
+    write_metrics(out, model, facts, phases=phases, masks_of_phase_2=compare_masks(config, rows, weights))
     for name in (*sorted(model.files), MODEL_FILE):
         os.replace(building / name, out / name)
     building.rmdir()
     return model
+
+
+def write_metrics(
+    out: Path, model: ModelInfo, facts: ModelFacts, *, phases: Mapping[str, Path], masks_of_phase_2: Mapping
+) -> None:
+    """Write ``metrics.json``, and for each phase its curves as PNG."""
+    histories = {name: read_facts(folder / LAST_FILE)["history"] for name, folder in phases.items()}
+    document = {
+        "model": model.label,
+        "part": facts.evaluated_part,
+        **facts.evaluation.to_dict(),
+        "intervals": facts.intervals,
+        "phases": {name: summarise(history) for name, history in histories.items()},
+        "masks_of_phase_2": masks_of_phase_2,
+    }
+    (out / METRICS_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    for name, history in histories.items():
+        plot_curves(out / f"curves_{file_name(name)}.png", curve_panels(history))
 
 
 def describe_model(config: TrainConfig, split: Split) -> ModelHeader:
@@ -101,8 +126,8 @@ def describe_model(config: TrainConfig, split: Split) -> ModelHeader:
         provenance={
             "recipe": config.to_dict(),
             "untrained_modules": untrained,
-            "num_frames": {part: len(getattr(split, part)) for part in ("train", "val", "test")},
-            "num_groups": {part: len({row.group for row in getattr(split, part)}) for part in ("train", "val", "test")},
+            "num_frames": {part: len(getattr(split, part)) for part in PARTS},
+            "num_groups": {part: len({row.group for row in getattr(split, part)}) for part in PARTS},
             "torch": torch.__version__,
         },
     )
@@ -147,6 +172,12 @@ def calibrate(predictions: Sequence[Prediction]) -> Conformal | None:
     """Calibrate the ratio's interval; None where too few frames have masks and a true ratio."""
     ratios = calibration_ratios(predictions)
     return fit_conformal(*ratios, alpha=ALPHA) if len(ratios[0]) >= min_frames(ALPHA) else None
+
+
+def check_calibration(predictions: Sequence[Prediction]) -> dict[str, float] | None:
+    """Return what intervals hold for groups that did not calibrate them (`conformal.check_left_out`)."""
+    complete = [one for one in predictions if None not in (one.ratio_reg, one.ratio_mask, one.ratio_true)]
+    return check_left_out(*calibration_ratios(complete), [one.group for one in complete], alpha=ALPHA)
 
 
 def compare_masks(config: TrainConfig, rows: Sequence[Row], weights: Mapping[str, Path]) -> dict:

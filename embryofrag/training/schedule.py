@@ -26,11 +26,11 @@ def cosine_lr(step: int, *, num_steps: int, peak_lr: float, warmup_frac: float) 
         warmup_frac: Share of the steps in the rise, 0..1.
 
     >>> [round(cosine_lr(step, num_steps=12, peak_lr=1.0, warmup_frac=0.25), 3) for step in (0, 1, 2, 3, 7, 11)]
-    [0.333, 0.667, 1.0, 0.97, 0.5, 0.03]
+    [0.333, 0.667, 1.0, 0.992, 0.5, 0.008]
     """
     num_warmup = math.ceil(num_steps * warmup_frac)
     if step < num_warmup:
-        return peak_lr * (step + 1) / num_warmup
+        return peak_lr * ((step + 1) / num_warmup)
     share = (step - num_warmup + 0.5) / max(1, num_steps - num_warmup)
     return peak_lr * 0.5 * (1 + math.cos(math.pi * share))
 

@@ -103,7 +103,7 @@ def train(
             run_phase(run, phase, resume=resume)
         if ranks.is_first:
             phases = {phase.name: run.phase_folder(phase.name) for phase in config.phases}
-            deliver_model(config, split, out, phases=phases, reporter=reporter)
+            deliver_model(config, split, out, manifest=manifest, phases=phases, reporter=reporter)
         ranks.wait()
     return out
 
@@ -169,7 +169,7 @@ def run_phase(run: Run, phase: PhaseConfig, *, resume: bool) -> None:
     if run.ranks.is_first:
         folder.mkdir(exist_ok=True)
     run.ranks.wait()
-    network = start_network(run, phase).to(run.ranks.device, memory_format=torch.channels_last)
+    network = start_network(run, phase).to(run.ranks.device)
     state = PhaseState(network, phase, run.config, run.dtype)
     phase_run = PhaseRun(
         phase=phase,
