@@ -6,7 +6,8 @@ a full disk at any point leaves either the old file or the new one.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
     """
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     packed = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    try:
+    with writing(path):
         try:
             save_file(packed, partial, metadata={FACTS_KEY: json.dumps(facts or {})})
             with open(partial, "rb") as file:
@@ -36,6 +37,17 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say what a full disk or a missing permission means for the run.
+
+    Raises:
+        EmbryofragError: What the block does to `path` failed.
+    """
+    try:
+        yield
     except (OSError, SafetensorError) as error:
         raise EmbryofragError(
             f"could not write {path} ({error}); the last good checkpoint is still there: mend that (free space, "

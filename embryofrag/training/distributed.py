@@ -54,6 +54,9 @@ def join_ranks() -> Iterator[Ranks]:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
     if device is not None:
         torch.cuda.set_device(device)
+        # the same sums in the same order at every run, at the price of some speed
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
     if world_size == 1:
         yield Ranks(device=device or CPU)
         return

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from embryofrag.errors import EmbryofragError
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab, Logits
 from embryofrag.network.injection import constant_map_response
+from embryofrag.training.checkpoint import writing
 from embryofrag.training.config import PhaseConfig, TrainConfig
 from embryofrag.training.dataset import EpochSampler, FrameDataset, make_loader
 from embryofrag.training.distributed import Ranks
@@ -202,14 +202,8 @@ class _MapFile:
             return
         self._shape, self._dtype = tuple(maps_MCHW.shape[1:]), maps_MCHW.dtype
         self._num_maps += len(maps_MCHW)
-        try:
-            with open(self._path, "ab") as file:
-                file.write(maps_MCHW.cpu().contiguous().view(torch.uint8).numpy().data)
-        except OSError as error:
-            raise EmbryofragError(
-                f"could not write the cached features {self._path} ({error}): free some space and go on with --resume, "
-                "or train the phase without cache"
-            ) from error
+        with writing(self._path), open(self._path, "ab") as file:
+            file.write(maps_MCHW.cpu().contiguous().view(torch.uint8).numpy().data)
 
     def mapped(self) -> Tensor | None:
         """All maps, (V, M, C, H, W), read from the file as they are used."""

@@ -86,7 +86,7 @@ def train_phase(run: PhaseRun, state: PhaseState, *, resume: bool = False) -> No
     validated = run.source.learner(state.ema.network)
     num_steps = run.phase.epochs * run.steps_per_epoch
     run.reporter.start_phase(run.phase.name, num_steps=num_steps, first_step=state.num_epochs * run.steps_per_epoch)
-    while not run.ranks.from_first(is_finished(run.phase, state)):
+    while not run.ranks.from_first(run.ranks.is_first and is_finished(run.phase, state)):
         start_s = time.perf_counter()
         figures = {"epoch": state.num_epochs, **train_epoch(run, state, learner)}
         if run.ranks.is_first:

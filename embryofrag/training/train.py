@@ -21,7 +21,7 @@ from embryofrag.engine.model import MODEL_FILE
 from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
-from embryofrag.training.checkpoint import load_network, save_tensors
+from embryofrag.training.checkpoint import load_network, save_tensors, writing
 from embryofrag.training.config import START, PhaseConfig, TrainConfig
 from embryofrag.training.dataset import grade_interval
 from embryofrag.training.delivery import deliver_model
@@ -103,8 +103,8 @@ def train(
             run_phase(run, phase, resume=resume)
         if ranks.is_first:
             phases = {phase.name: run.phase_folder(phase.name) for phase in config.phases}
-            deliver_model(config, split, out, manifest=manifest, phases=phases, reporter=reporter)
-        ranks.wait()
+            with writing(out):
+                deliver_model(config, split, out, manifest=manifest, phases=phases, reporter=reporter)
     return out
 
 
@@ -122,17 +122,18 @@ def open_run(
         if ranks.is_first and out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(f"{out} holds something: name a new folder, or go on with what is there by --resume")
         split = read_split(split_file, rows) if split_file else split_by_config(rows, config)
-    if not split.train or not split.val:
+    if len(split.train) < 2 or not split.val:
         raise EmbryofragError(
-            f"the split has {len(split.train)} training and {len(split.val)} validation frames: it needs both, and "
-            "groups (patients, or slides and wells) are never cut"
+            f"the split has {len(split.train)} training and {len(split.val)} validation frames: it needs at least 2 "
+            "and 1, and groups (patients, or slides and wells) are never cut"
         )
     ranks.wait()  # every process has looked before the first one writes
     if ranks.is_first and not resume:
-        folder.mkdir(parents=True)
-        write_split(out / SPLIT_FILE, split)
-        document = facts | {"created_by": f"embryofrag {__version__}"}
-        (folder / RUN_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        with writing(out):
+            folder.mkdir(parents=True)
+            write_split(out / SPLIT_FILE, split)
+            document = facts | {"created_by": f"embryofrag {__version__}"}
+            (folder / RUN_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     ranks.wait()
     return split
 
