@@ -8,6 +8,7 @@ import numpy as np
 
 from embryofrag.engine.contract import check_images
 from embryofrag.engine.machine import num_cpus
+from embryofrag.engine.signal_stack import keep_signal_stack
 from embryofrag.errors import EmbryofragError
 
 PRECISIONS = {"bf16": "bf16", "fp32": "f32"}
@@ -31,7 +32,8 @@ def import_openvino():
 
 def has_precision(precision: str) -> bool:
     """Return whether OpenVINO can compute in `precision` on this CPU."""
-    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    with keep_signal_stack():
+        capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return precision.upper() in capabilities
 
 
@@ -100,7 +102,8 @@ def _compile(xml: Path, precision: str, num_threads: int):
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        return import_openvino().Core().compile_model(xml, "CPU", settings)
+        with keep_signal_stack():
+            return import_openvino().Core().compile_model(xml, "CPU", settings)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise EmbryofragError(
