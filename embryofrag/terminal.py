@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from embryofrag.archive import Scan
 from embryofrag.archive.names import natural_path_key
 from embryofrag.engine.manifest import EngineManifest
 from embryofrag.engine.select import EngineChoice, EngineState
+from embryofrag.errors import EmbryofragError
 from embryofrag.records import TROUBLE, Frame, Outcome
 from embryofrag.run.events import Event, Finished, Notify, Scanned, Warned
 from embryofrag.run.grade import RunReport
@@ -249,3 +250,41 @@ def print_checks(model_dir: Path, states: list[EngineState]) -> None:
         stdout.print(f"{state.name}: {state.trouble or 'OK'}", markup=False, soft_wrap=True)
     if not states:
         print_engines(model_dir, [])
+
+
+@contextmanager
+def show_count(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for `done, total`; nothing where stderr is no terminal."""
+    if not stderr.is_terminal:
+        yield lambda done, total: None
+        return
+    with _progress_bar() as progress:
+        task = progress.add_task(doing, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def print_problems(manifest: Path, problems: Sequence[object]) -> None:
+    """Every bad row of a manifest; stops with exit code 1 where there is one."""
+    for problem in problems:
+        stdout.print(str(problem), markup=False, soft_wrap=True)
+    if problems:
+        raise EmbryofragError(f"{manifest} has {len(problems)} bad rows; mend or remove them")
+    stdout.print(f"{manifest}: every row can be used", soft_wrap=True)
+
+
+def print_scores(out: Path) -> None:
+    """The overall scores of a metrics.json, with their intervals, and where the rest lies."""
+    document = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    overall = document["overall"]
+    frames = f"{overall['num_frames']} frames of {overall['num_groups']} embryos or patients"
+    part = f" ({document['part']} part)" if document.get("part") else ""
+    table = Table(title=f"{document['model']}: {frames}{part}", title_justify="left")
+    table.add_column("score")
+    for name in ("value", "95 % interval"):
+        table.add_column(name, justify="right")
+    for name, score in overall["scores"].items():
+        if score["value"] is not None:
+            interval = "" if score["low"] is None else f"{score['low']:.3f} - {score['high']:.3f}"
+            table.add_row(name, f"{score['value']:.3f}", interval)
+    stdout.print(table)
+    stdout.print(f"scores, predictions and figures in {out}/", soft_wrap=True)

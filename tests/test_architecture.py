@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "run": {"errors", "records", "archive", "imaging", "grading", "engine"},
     "demo": {"errors", "records", "phantom", "engine", "grading", "run"},
     "terminal": {"errors", "records", "archive", "engine", "run"},
-    "cli": {"errors", "records", "archive", "grading", "phantom", "engine", "run", "demo", "terminal"},
+    "cli": {"errors", "records", "archive", "grading", "phantom", "engine", "run", "training", "demo", "terminal"},
     "__main__": {"cli"},
     "__init__": set(),
 }
