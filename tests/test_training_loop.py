@@ -160,13 +160,14 @@ def test_it_stops_when_the_validation_loss_no_longer_falls(manifest, tmp_path):
     assert is_finished(replace(patient, patience=0, epochs=4), state)
 
 
-def test_a_dead_head_is_told_once(manifest, tmp_path):
+def test_a_dead_head_is_told_when_it_dies_and_at_the_end(manifest, tmp_path):
     run, state = begin(manifest, tmp_path, tiny_config("B", epochs=3, lr=1e-9))
     for network in (state.network, state.ema.network):
         nn.init.zeros_(network.head.to_logit.weight)
     train_phase(run, state)
-    (warning,) = run.reporter.warnings
-    assert "the regression head is dead" in warning and "soft_bce" in warning
+    first, last = run.reporter.warnings
+    assert "epoch 0: the regression head is dead" in first and "soft_bce" in first
+    assert f"epoch {state.best_epoch}: the regression head is dead" in last
     assert all(head_is_dead(figures) for figures in state.history)
 
 

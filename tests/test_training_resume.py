@@ -40,12 +40,13 @@ def history(out: Path, phase: str) -> list[dict]:
 @pytest.mark.parametrize(
     ("fate", "epochs_done"),
     [
-        (("--die-after-steps", "2"), {}),
-        (("--die-after-steps", str(STEPS_PER_EPOCH + 2)), {"A": 1}),
-        (("--die-after-steps", str((NUM_EPOCHS + 1) * STEPS_PER_EPOCH + 1)), {"A": 3, "D+": 1}),
-        (("--die-while-saving", "4"), {"A": 1}),
+        pytest.param(("--die-after-steps", "2"), {}, id="in the first epoch", marks=pytest.mark.slow),
+        pytest.param(("--die-after-steps", str(STEPS_PER_EPOCH + 2)), {"A": 1}, id="in phase 1"),
+        pytest.param(
+            ("--die-after-steps", str((NUM_EPOCHS + 1) * STEPS_PER_EPOCH + 1)), {"A": 3, "D+": 1}, id="in phase 2"
+        ),
+        pytest.param(("--die-while-saving", "4"), {"A": 1}, id="while saving", marks=pytest.mark.slow),
     ],
-    ids=["in the first epoch", "in phase 1", "in phase 2", "while a checkpoint is saved"],
 )
 def test_a_killed_run_goes_on_to_the_same_losses_and_weights(manifest, undisturbed, tmp_path, fate, epochs_done):
     out = tmp_path / "model"

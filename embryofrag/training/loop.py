@@ -32,7 +32,7 @@ LAST_FILE = "last.safetensors"
 BEST_FILE = "best.safetensors"
 WEIGHTS_FILE = "weights.safetensors"
 """A finished phase: the best weights of the whole network, as ``--init`` takes them."""
-DEAD_SPREAD_FRAC = 0.05
+DEAD_SPREAD_FRAC = 0.15
 """A head is dead whose ratios spread (standard deviation) less than this share of the true ones."""
 NUM_PREVIEWS = 4
 """Validation frames shown with their masks."""
@@ -95,6 +95,8 @@ def train_phase(run: PhaseRun, state: PhaseState, *, resume: bool = False) -> No
         if run.ranks.is_first:
             end_epoch(run, state, seconds=time.perf_counter() - start_s)
     run.reporter.end_phase()
+    if run.ranks.is_first and head_is_dead(state.history[state.best_epoch]):
+        warn_of_dead_head(run, state.history[state.best_epoch])
     run.ranks.wait()  # until the first one has written the best weights
     best, _ = load_tensors(run.folder / BEST_FILE)
     state.network.load_state_dict(best, strict=False)
@@ -176,11 +178,16 @@ def end_epoch(run: PhaseRun, state: PhaseState, *, seconds: float) -> None:
     figures = state.history[-1]
     run.reporter.show_epoch(state.num_epochs * run.steps_per_epoch, figures | {"seconds": seconds})
     if head_is_dead(figures) and not (state.num_epochs > 1 and head_is_dead(state.history[-2])):
-        run.reporter.warn(
-            f"phase {run.phase.name}: the regression head is dead: it says nearly the same ratio for every frame "
-            f"(spread {figures['val_spread']:.4f}, true spread {figures['true_spread']:.4f}); if that lasts, "
-            "take --precise-loss soft_bce or another learning rate"
-        )
+        warn_of_dead_head(run, figures)
+
+
+def warn_of_dead_head(run: PhaseRun, figures: EpochFigures) -> None:
+    """Say that the ratio means nothing, and what may help."""
+    run.reporter.warn(
+        f"phase {run.phase.name}, epoch {figures['epoch']}: the regression head is dead: it says nearly the same ratio "
+        f"of every frame (spread {figures['val_spread']:.4f}, true spread {figures['true_spread']:.4f}); if that "
+        "lasts, take --precise-loss soft_bce or another learning rate"
+    )
 
 
 def is_finished(phase: PhaseConfig, state: PhaseState) -> bool:
