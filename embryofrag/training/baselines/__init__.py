@@ -40,7 +40,7 @@ class Baseline:
     """Its defaults."""
     fit: Callable[..., list[Prediction]]
     """``fit(run, resume=False)``: train on the split's training rows, choose on its validation rows, and return the
-    predictions for `test_rows`."""
+    predictions for `scored_rows`."""
 
 
 BASELINES: dict[str, Baseline] = {

@@ -51,6 +51,6 @@ def read_canvases(rows: tuple[Row, ...], input_px: int) -> Iterator[Canvas]:
         yield Canvas(row=row, image_SSC=image_SSC, box=box, truth=truth)
 
 
-def test_rows(split: Split) -> tuple[Row, ...]:
+def scored_rows(split: Split) -> tuple[Row, ...]:
     """Return the rows to score: the test rows, or the validation rows where there are none."""
     return split.test or split.val

@@ -10,7 +10,7 @@ from embryofrag.imaging.masks import masks_in_frame
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
 from embryofrag.network.config import NetworkConfig
 from embryofrag.network.modules import ModuleA
-from embryofrag.training.baselines.canvas import read_canvases, test_rows
+from embryofrag.training.baselines.canvas import read_canvases, scored_rows
 from embryofrag.training.checkpoint import load_network
 from embryofrag.training.config import PhaseConfig, TrainConfig
 from embryofrag.training.loop import WEIGHTS_FILE
@@ -40,7 +40,7 @@ def fit(run: Run, *, resume: bool = False) -> list[Prediction]:
 def predict(run: Run, masks: ModuleA) -> list[Prediction]:
     """Return the predictions for the rows to score, masks compared in the frame's own pixels."""
     predictions = []
-    for canvas in read_canvases(test_rows(run.split), run.config.network.input_px):
+    for canvas in read_canvases(scored_rows(run.split), run.config.network.input_px):
         images_NHWC = torch.from_numpy(canvas.image_SSC[None]).to(run.ranks.device)
         predicted = masks_in_frame(masks(images_NHWC)[0].cpu().numpy(), canvas.box)
         scheme = SCHEMES[run.config.scheme]

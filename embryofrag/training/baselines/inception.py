@@ -10,7 +10,7 @@ from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.attn_reg_deeplab import Logits
 from embryofrag.network.config import NetworkConfig
 from embryofrag.network.normalise import NORMALISERS
-from embryofrag.training.baselines.canvas import read_canvases, test_rows
+from embryofrag.training.baselines.canvas import read_canvases, scored_rows
 from embryofrag.training.checkpoint import load_network, load_state, save_tensors
 from embryofrag.training.config import PhaseConfig, TrainConfig
 from embryofrag.training.dataset import Batch
@@ -130,7 +130,7 @@ def start_network(run: Run) -> InceptionRegressor:
 def predict(run: Run, learner: InceptionLearner) -> list[Prediction]:
     """Return the predictions for the rows to score."""
     predictions = []
-    for canvas in read_canvases(test_rows(run.split), run.config.network.input_px):
+    for canvas in read_canvases(scored_rows(run.split), run.config.network.input_px):
         images_NHWC = torch.from_numpy(canvas.image_SSC[None]).to(run.ranks.device)
         ratio = float(learner.ratio_logit(images_NHWC).sigmoid())
         scheme = SCHEMES[run.config.scheme]

@@ -14,7 +14,7 @@ import numpy as np
 from embryofrag.errors import EmbryofragError
 from embryofrag.grading.schemes import SCHEMES, Scheme
 from embryofrag.network.config import NetworkConfig
-from embryofrag.training.baselines.canvas import read_canvases, test_rows
+from embryofrag.training.baselines.canvas import read_canvases, scored_rows
 from embryofrag.training.config import PhaseConfig, TrainConfig
 from embryofrag.training.dataset import grade_interval
 from embryofrag.training.predictions import Prediction, grade_of, make_prediction
@@ -57,7 +57,7 @@ def fit_texture(run: Run, measure: Measure) -> list[Prediction]:
     fitted = [_fit_perceptron(train_NF, train_N, penalty, run.config) for penalty in PENALTIES]
     best = min(fitted, key=lambda perceptron: np.abs(predict_ratios(perceptron, val_NF) - val_N).mean())
     predictions = []
-    for canvas in read_canvases(test_rows(run.split), input_px):
+    for canvas in read_canvases(scored_rows(run.split), input_px):
         [ratio] = predict_ratios(best, measure(canvas.grey)[None])
         predictions.append(
             make_prediction(canvas.row, scheme, truth=canvas.truth, predicted=None, ratio_reg=float(ratio))
@@ -106,7 +106,11 @@ def _fit_perceptron(features_NF: np.ndarray, ratio_N: np.ndarray, penalty: float
     from sklearn.preprocessing import StandardScaler
 
     perceptron = MLPRegressor(
-        (NUM_HIDDEN,), solver="lbfgs", alpha=penalty, max_iter=config.phases[-1].epochs, random_state=config.seed
+        hidden_layer_sizes=(NUM_HIDDEN,),
+        solver="lbfgs",
+        alpha=penalty,
+        max_iter=config.phases[-1].epochs,
+        random_state=config.seed,
     )
     pipeline = make_pipeline(StandardScaler(), perceptron)
     with warnings.catch_warnings():
