@@ -10,9 +10,9 @@ from tiny_model import TINY, draw_discs, write_tiny_model
 from embryofrag.engine.model import ModelHeader, write_model
 from embryofrag.engine.select import choose_engine
 from embryofrag.errors import EmbryofragError
+from embryofrag.grading.conformal import Conformal
 from embryofrag.network.seeded import module_weights, seeded_network
 from embryofrag.phantom.dataset import write_frames
-from embryofrag.training.conformal import CALIBRATION_KEY, Conformal
 from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, SPLIT_FILE, evaluate_model
 from embryofrag.training.labelled import read_labelled
 from embryofrag.training.manifest import read_manifest
@@ -43,7 +43,7 @@ def model_dir(tmp_path_factory) -> Path:
         name="tiny",
         trained=False,
         network=TINY.to_dict(),
-        provenance={CALIBRATION_KEY: CALIBRATION.to_dict()},
+        calibration=CALIBRATION.to_dict(),
     )
     return write_model(tmp_path_factory.mktemp("model") / "tiny", header, {"a": weights, "b": weights}, frames).path
 

@@ -19,8 +19,6 @@ import numpy as np
 from embryofrag.grading.conformal import Conformal
 from embryofrag.training.bootstrap import group_rows
 
-CALIBRATION_KEY = "calibration"
-"""Key of a model's provenance under which its calibration lies."""
 FLOOR = 0.05
 """Part of the scale that stays where the modules agree; fixed beforehand, since exact coverage asks for that."""
 MAX_RESIDUALS = 201

@@ -15,11 +15,12 @@ import torch
 
 from embryofrag.engine.model import MODEL_FILE, ModelHeader, ModelInfo, write_model
 from embryofrag.engine.select import choose_engine, load_pair
+from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
 from embryofrag.training.checkpoint import load_network, load_tensors, read_facts
 from embryofrag.training.config import TrainConfig
-from embryofrag.training.conformal import CALIBRATION_KEY, Conformal, check_left_out, fit_conformal, min_frames
+from embryofrag.training.conformal import check_left_out, fit_conformal, min_frames
 from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, predict_rows
 from embryofrag.training.initial import initial_parts
 from embryofrag.training.learner import Learner
@@ -72,7 +73,7 @@ def deliver_model(
     if calibration is None:
         reporter.warn(f"no calibrated intervals: they need {min_frames(ALPHA)} test frames with masks and a true ratio")
     else:
-        header = replace(header, provenance={**header.provenance, CALIBRATION_KEY: calibration.to_dict()})
+        header = replace(header, calibration=calibration.to_dict())
     model = rewrite_model(building, header, modules, probe_NHWC)
     facts = ModelFacts(
         name=model.name,

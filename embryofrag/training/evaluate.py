@@ -18,10 +18,11 @@ import numpy as np
 from embryofrag.archive import blank_overlay
 from embryofrag.engine.select import EngineChoice, EnginePair, load_pair
 from embryofrag.errors import EmbryofragError, ItemError
+from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.schemes import Scheme
 from embryofrag.imaging.letterbox import letterbox
 from embryofrag.imaging.masks import masks_in_frame
-from embryofrag.training.conformal import CALIBRATION_KEY, Conformal, check_intervals
+from embryofrag.training.conformal import check_intervals
 from embryofrag.training.labelled import LabelledFrame, read_labelled
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.plots import plot_evaluation
@@ -78,7 +79,7 @@ def evaluate_model(
         "denominator": choice.model.denominator,
         "part": split_part,
         **evaluation.to_dict(),
-        "intervals": _check_calibration(choice.model.provenance.get(CALIBRATION_KEY), predictions),
+        "intervals": _check_calibration(choice.model.calibration, predictions),
     }
     (out / METRICS_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return evaluation
