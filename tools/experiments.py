@@ -4,7 +4,9 @@
 
 Draws a data set of the paper's size (318 frames with masks, 1,549 with a grade alone, at T2 and T4) and a larger test
 set, trains every method from random weights for the same number of frames, and writes table_ii.md and table_ii.json.
-Each result is kept as soon as it is there: started again with the same options, the tool goes on.
+Each result is kept as soon as it is there: started again with the same options, the tool goes on. Once the frames are
+drawn, several processes with different --only may share a folder (D and D+ belong to the process of A); on few cores
+give each OMP_NUM_THREADS=1.
 
 Phantoms are drawings. No figure of this table says anything about real embryos, and none may be set beside the paper's.
 """

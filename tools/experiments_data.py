@@ -87,7 +87,8 @@ def split_frames(frames: Path, seed: int) -> Split:
     is_test = [row.slide.startswith(f"{PARTS[2]}-") for row in rows]
     rest = split_rows(tuple(row for row, held in zip(rows, is_test, strict=True) if not held), seed, VAL_SHARE, 0.0)
     split = replace(rest, test=tuple(row for row, held in zip(rows, is_test, strict=True) if held))
-    write_split(split_file(frames, seed), split)
+    if not split_file(frames, seed).exists():  # another process may be reading it
+        write_split(split_file(frames, seed), split)
     return split
 
 
