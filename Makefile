@@ -1,16 +1,25 @@
 # make demo   set up the grading install (no PyTorch) and grade a drawn archive
 # make test   set up the development install and run the checks
+# make train-demo   train a small model on drawn frames, build its engine, grade a drawn archive with it
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test train-demo lint format bench clean
 
 demo: $(VENV)/.grading
 	$(BIN)/embryofrag demo --out demo
 
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest
+
+train-demo: $(VENV)/.dev
+	$(BIN)/embryofrag phantom frames --out train-demo/frames --count 1600 --seed 1 --instrument embryoscope
+	$(BIN)/embryofrag train train-demo/frames/manifest.csv --out train-demo/model --experiment C --init random \
+	    --backbone resnet18 --width 0.5 --input-px 256 --lr 2e-3 --epochs 18 --patience 0 --batch-size 8 --precise-loss soft_bce
+	$(BIN)/embryofrag engines build train-demo/model
+	$(BIN)/embryofrag phantom archive --out train-demo/drawn --seed 2
+	$(BIN)/embryofrag grade train-demo/drawn/archive --out train-demo/results --model train-demo/model --overlays
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -21,7 +30,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	$(BIN)/python tools/benchmark.py --out benchmark.json
+	$(BIN)/python tools/benchmark.py grade --out benchmark-grade.json
+	$(BIN)/python tools/benchmark.py archive --out benchmark-archive.json
+	$(BIN)/python tools/benchmark.py phantom --out benchmark-phantom.json
 
 $(VENV)/.grading: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,4 +45,4 @@ $(VENV)/.dev: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) demo train-demo build dist .pytest_cache .hypothesis .ruff_cache
