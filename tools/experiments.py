@@ -1,6 +1,6 @@
 """Run the paper's experiments and the baselines on PHANTOMS and lay the figures out as its Table II does.
 
-    python tools/experiments.py --out experiments --scale 0.25 --seeds 2
+    OMP_NUM_THREADS=1 python tools/experiments.py --out experiments
 
 Draws a data set of the paper's size (318 frames with masks, 1,549 with a grade alone, at T2 and T4) and a larger test
 set, trains every method from random weights for the same number of frames, and writes table_ii.md and table_ii.json.
@@ -173,8 +173,8 @@ def parse_methods(_context: click.Context, _option: click.Parameter, text: str) 
 @click.option("--test-frames", default=200, type=click.IntRange(2), help="Frames to score on, drawn in addition.")
 @click.option("--input-px", default=128, help="Side of every network's input.")
 @click.option("--backbone", type=click.Choice(BACKBONES), default="resnet18")
-@click.option("--width", default=1.0, help="Multiplier of all channel counts but InceptionV3's.")
-@click.option("--epochs", default=12, type=click.IntRange(1), help="Passes over all training frames.")
+@click.option("--width", default=0.5, help="Multiplier of all channel counts but InceptionV3's.")
+@click.option("--epochs", default=16, type=click.IntRange(1), help="Passes over all training frames.")
 @click.option("--lr-factor", default=10.0, help="Multiplier of the recipe's learning rates.")
 @click.option("--precise-loss", type=click.Choice(PRECISE_LOSSES), default="l1", help="L_reg on frames with a ratio.")
 @click.option("--seeds", "num_seeds", default=2, type=click.IntRange(1), help="Runs of each method.")
