@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from embryofrag.errors import EmbryofragError
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
 from embryofrag.training.augment import AugmentConfig
@@ -64,7 +65,7 @@ class FrameSource:
     def __init__(self, split: Split, phase: PhaseConfig, config: TrainConfig, dtype: torch.dtype, ranks: Ranks):
         self.dtype = dtype
         self.with_masks = phase.needs_masks
-        self._frames = FrameViews(training_frames(split.train, config), phase.views)
+        self._frames = FrameViews(training_frames(teaching_rows(split.train, phase), config), phase.views)
         self._train = make_loader(
             self._frames,
             config.batch_size,
@@ -89,6 +90,21 @@ class FrameSource:
     def val_batches(self) -> Iterable[Batch]:
         """Return the validation rows."""
         return self._val
+
+
+def teaching_rows(rows: tuple[Row, ...], phase: PhaseConfig) -> tuple[Row, ...]:
+    """Return the rows that a phase's losses say something about: a grade alone teaches L_reg and nothing else.
+
+    Raises:
+        EmbryofragError: None does.
+    """
+    teaching = rows if phase.beta > 0 else tuple(row for row in rows if row.kind == "paired")
+    if not teaching:
+        raise EmbryofragError(
+            f"phase {phase.name} learns from masks and no training row has any: add rows with masks, or choose an "
+            "experiment that learns from grades (B)"
+        )
+    return teaching
 
 
 def training_frames(rows: tuple[Row, ...], config: TrainConfig) -> FrameDataset:
