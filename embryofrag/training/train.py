@@ -37,6 +37,7 @@ from embryofrag.training.row import Row
 from embryofrag.training.source import FrameSource, Source
 from embryofrag.training.split import Split, read_split, split_rows, write_split
 from embryofrag.training.state import PhaseState
+from embryofrag.training.threads import leave_cpus
 
 TRAINING_FOLDER = "training"
 RUN_FILE = "run.json"
@@ -85,7 +86,7 @@ def train(
         EmbryofragError: A bad manifest, weights that cannot be had, another configuration or manifest than the run to
             resume, a loss that is no number, or a folder that cannot be written.
     """
-    with join_ranks() as ranks, ExitStack() as stack:
+    with join_ranks() as ranks, leave_cpus(config.num_workers), ExitStack() as stack:
         rows = read_manifest(manifest, SCHEMES[config.scheme])
         if resume and (out / MODEL_FILE).exists():
             return out

@@ -29,6 +29,7 @@ from embryofrag.training.precision import choose_precision
 from embryofrag.training.predictions import Prediction, write_predictions
 from embryofrag.training.progress import Reporter, show_training
 from embryofrag.training.scores import evaluate_predictions
+from embryofrag.training.threads import leave_cpus
 from embryofrag.training.train import TRAINING_FOLDER, Run, open_run
 
 
@@ -81,7 +82,7 @@ def fit_baseline(
         EmbryofragError: As `embryofrag.training.train.train`.
     """
     scheme = SCHEMES[config.scheme]
-    with join_ranks() as ranks, ExitStack() as stack:
+    with join_ranks() as ranks, leave_cpus(config.num_workers), ExitStack() as stack:
         if ranks.world_size > 1:
             raise UsageError("a baseline is fitted by one process: start it without torchrun")
         rows = read_manifest(manifest, scheme)
