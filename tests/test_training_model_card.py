@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from drawn_predictions import SCHEME, drawn_predictions
 
+from embryofrag.grading.conformal import Conformal
 from embryofrag.training.config import TrainConfig
-from embryofrag.training.conformal import Conformal
 from embryofrag.training.experiments import EXPERIMENTS
 from embryofrag.training.model_card import ModelFacts, format_model_card, write_model_card
 from embryofrag.training.row import Row

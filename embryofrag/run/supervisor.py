@@ -23,6 +23,10 @@ MAX_LOSSES_IN_A_ROW = 10
 """So many files that end the worker with none graded between them are the engine's fault, not theirs."""
 
 
+START_S = 600.0
+"""A worker that has not loaded its engines by then never will; large engines on slow disks take minutes."""
+
+
 class WorkerEnded(Exception):
     """The worker died or hung while it held frames."""
 
@@ -50,7 +54,6 @@ class Worker:
         context = multiprocessing.get_context("spawn")  # CUDA and OpenVINO must never be forked
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=target, args=(theirs, job, seen), daemon=True)
-        self._hang_s = job.settings.hang_s
         self._process.start()
         theirs.close()  # so that its end shows as EOF here
 
@@ -60,16 +63,16 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError):
             raise WorkerEnded(self._cause()) from None
 
-    def receive(self) -> Ready | Item | Done:
-        """The next message.
+    def receive(self, patience_s: float) -> Ready | Item | Done:
+        """The next message, waiting for `patience_s` at most.
 
         Raises:
             WorkerEnded: it died or was silent for too long.
             EmbryofragError: it says that the run cannot go on.
         """
         try:
-            if not self._connection.poll(self._hang_s):
-                raise WorkerEnded(f"no frame finished within {self._hang_s:g} s", hung=True)
+            if not self._connection.poll(patience_s):
+                raise WorkerEnded(f"no frame finished within {patience_s:g} s", hung=True)
             message = self._connection.recv()
         except (EOFError, ConnectionResetError):
             raise WorkerEnded(self._cause()) from None
@@ -132,6 +135,7 @@ class Supervisor:
         """Feed one fresh worker; `held` are the frames it has and has not answered."""
         begun_s = time.perf_counter()
         worker = Worker(self.target, self.job, self.seen())
+        patience_s = self.job.settings.hang_s
         try:
             _await_ready(worker)
             self.clock.start_s += time.perf_counter() - begun_s
@@ -142,10 +146,10 @@ class Supervisor:
                     held.append(waiting.popleft())
                     if not waiting:
                         worker.send(None)
-                item = worker.receive()
+                item = worker.receive(patience_s)
                 held.popleft()
                 yield item
-            self.clock.engines_s += worker.receive().engines_s
+            self.clock.engines_s += worker.receive(patience_s).engines_s
         finally:
             worker.stop()
 
@@ -171,7 +175,7 @@ _LOSS = "ended the worker"
 
 def _await_ready(worker: Worker) -> None:
     try:
-        worker.receive()
+        worker.receive(START_S)
     except WorkerEnded as ended:
         raise EmbryofragError(
             f"the engines could not be started ({ended.cause}); check free memory and `embryofrag engines check`"
