@@ -17,7 +17,6 @@ train-demo: $(VENV)/.dev
 	$(BIN)/embryofrag phantom frames --out train-demo/frames --count 1600 --seed 1 --instrument embryoscope
 	$(BIN)/embryofrag train train-demo/frames/manifest.csv --out train-demo/model --experiment C --init random \
 	    --backbone resnet18 --width 0.5 --input-px 256 --lr 2e-3 --epochs 8 --patience 0 --batch-size 8 --precise-loss soft_bce
-	$(BIN)/embryofrag engines build train-demo/model
 	$(BIN)/embryofrag phantom archive --out train-demo/drawn --seed 2
 	$(BIN)/embryofrag grade train-demo/drawn/archive --out train-demo/results --model train-demo/model --overlays
 

@@ -147,11 +147,16 @@ def outcome_table(counts: Mapping[Outcome, int], title: str) -> Table:
     return table
 
 
+def warn(text: str) -> None:
+    """Say what a person must not miss, on stderr."""
+    stderr.print(text, style="bold yellow", markup=False, soft_wrap=True)
+
+
 def announce(choice: EngineChoice) -> None:
     """Say which model and engine a run takes, and why."""
     stderr.print(f"model {choice.model.label}; {choice.reason}", markup=False, soft_wrap=True)
     if not choice.model.trained:
-        stderr.print("UNTRAINED model: its masks, ratios and grades mean nothing", style="bold yellow")
+        warn("UNTRAINED model: its masks, ratios and grades mean nothing")
 
 
 def print_report(report: RunReport, choice: EngineChoice) -> None:

@@ -56,8 +56,7 @@ def test_a_trained_folder_is_built_graded_with_and_evaluated(manifest, drawn_exp
     assert trained.exit_code == 0, trained.output
     assert "fragment_dice_pooled" in trained.output
     assert call("train", manifest, "--out", model, *SMALL).exit_code == 2
-    built = call("engines", "build", model, "--precision", "fp32")
-    assert built.exit_code == 0, built.output
+    assert "built openvino-" in trained.output
     graded = call("grade", drawn_export, "--out", tmp_path / "out", "--model", model, "--no-masks")
     assert graded.exit_code == 0, graded.output
     assert "UNTRAINED" not in graded.output

@@ -1,5 +1,6 @@
 """train and evaluate."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import click
 
 from embryofrag import terminal
 from embryofrag.cli.group import FOLDER, main, needs_extra
-from embryofrag.errors import UsageError
+from embryofrag.errors import EmbryofragError, UsageError
 
 FILE = click.Path(path_type=Path)
 
@@ -35,6 +36,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--seed", type=int, help="Of weights, split, order and augmentation. [default: 0]")
 @click.option("--workers", "num_workers", type=int, help="Processes that read frames. [default: 1]")
 @click.option("--resume", is_flag=True, help="Go on with a run that was killed.")
+@click.option("--build/--no-build", default=True, show_default=True, help="Compile the model's engine at the end.")
 def train(
     manifest: Path,
     out: Path | None,
@@ -42,11 +44,12 @@ def train(
     baseline: str | None,
     split_file: Path | None,
     resume: bool,
+    build: bool,
     **options,
 ) -> None:
     """Train a model from the labelled frames of MANIFEST (needs the `train` extra).
 
-    The model folder can be graded with at once, after `embryofrag engines build`.
+    The model folder can be graded with at once. Under torchrun the first process builds the engine.
 
     \b
     Example:
@@ -66,8 +69,22 @@ def train(
         terminal.print_scores(out)
     else:
         train_model(config, manifest, out, split_file=split_file, resume=resume)
-        terminal.print_scores(out)
-        click.echo(f"compile it next: embryofrag engines build {out}")
+        if os.environ.get("RANK", "0") == "0":
+            terminal.print_scores(out)
+            if build:
+                _build_engine(out)
+
+
+def _build_engine(model: Path) -> None:
+    """Compile the fastest engine that reproduces the model here."""
+    from embryofrag.engine.build import build_engines
+
+    try:
+        report = build_engines(model)
+    except EmbryofragError as error:
+        terminal.warn(f"{error}; building an fp32 engine instead")
+        report = build_engines(model, precision="fp32")
+    terminal.print_build(report)
 
 
 def _train_config(baseline: str | None, options: dict):
