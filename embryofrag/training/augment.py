@@ -113,16 +113,15 @@ class RandomPlacement(v2.Transform):
 
 
 class ImageOnly(v2.Transform):
-    """A change of the image that leaves the masks as they are."""
+    """A change of the image that leaves the masks as they are.
+
+    A kind of change is a subclass with ``change(image_CHW, **params)``, uint8 (3, S, S) -> the same.
+    """
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         if not isinstance(inpt, tv_tensors.Image):
             return inpt
         return tv_tensors.Image(self.change(inpt.as_subclass(Tensor), **params))
-
-    def change(self, image_CHW: Tensor, **params: Any) -> Tensor:
-        """uint8 (3, S, S) -> the same."""
-        raise NotImplementedError
 
 
 class RandomGamma(ImageOnly):
