@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from embryofrag.engine.model import UNTRAINED_MARK
 from embryofrag.errors import UsageError
 from embryofrag.records import Outcome
 from embryofrag.run.atomic import make_folder, output_error, sync_folder, write_atomic
-from embryofrag.run.results import UNTRAINED, Item
+from embryofrag.run.results import Item
 from embryofrag.run.settings import RunSettings
 
 
@@ -146,6 +147,6 @@ def _caption(item: Item) -> list[str]:
     ]
     if item.referred:
         lines.append(f"referred: {item.refer_reasons.replace('_', ' ')}")
-    if UNTRAINED in item.model:
+    if UNTRAINED_MARK in item.model:
         lines.append("UNTRAINED model: no meaning")
     return lines

@@ -1,11 +1,11 @@
 """Which of the files found need work, and which the ledger already holds."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embryofrag.archive import Scan
+from embryofrag.engine.digest import sha256_of_file
 from embryofrag.records import Frame, Outcome, SetAside
 from embryofrag.run.outputs import Outputs
 from embryofrag.run.results import Item
@@ -89,8 +89,7 @@ def plan_run(
 def file_sha256(path: Path) -> str | None:
     """Hex digest of the file's bytes; None where it cannot be read now (reading it as a picture then says why)."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(path)
     except OSError:
         return None
 

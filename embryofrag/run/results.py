@@ -4,9 +4,6 @@ from dataclasses import dataclass, fields
 
 from embryofrag.records import Outcome
 
-UNTRAINED = "UNTRAINED"
-"""Word that the label of a model without training carries, and so every row graded by it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:

@@ -28,7 +28,7 @@ from embryofrag.training.loop import LAST_FILE, WEIGHTS_FILE, count_overlaps, he
 from embryofrag.training.metrics import dice
 from embryofrag.training.model_card import CARD_FILE, ModelFacts, write_model_card
 from embryofrag.training.plots import plot_curves, plot_evaluation
-from embryofrag.training.predictions import Prediction, calibration_ratios, write_predictions
+from embryofrag.training.predictions import Prediction, calibration_groups, calibration_ratios, write_predictions
 from embryofrag.training.progress import Reporter
 from embryofrag.training.row import Row
 from embryofrag.training.scores import evaluate_predictions
@@ -177,8 +177,7 @@ def calibrate(predictions: Sequence[Prediction]) -> Conformal | None:
 
 def check_calibration(predictions: Sequence[Prediction]) -> dict[str, float] | None:
     """Return what intervals hold for groups that did not calibrate them (`conformal.check_left_out`)."""
-    complete = [one for one in predictions if None not in (one.ratio_reg, one.ratio_mask, one.ratio_true)]
-    return check_left_out(*calibration_ratios(complete), [one.group for one in complete], alpha=ALPHA)
+    return check_left_out(*calibration_ratios(predictions), calibration_groups(predictions), alpha=ALPHA)
 
 
 def compare_masks(config: TrainConfig, rows: Sequence[Row], weights: Mapping[str, Path]) -> dict:
