@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embryofrag.imaging.letterbox import letterbox, place_frame, to_canvas, to_frame, undo_letterbox
+from embryofrag.imaging.letterbox import letterbox, place_frame, place_window, to_canvas, to_frame, undo_letterbox
+from embryofrag.imaging.window import Circle, Window, window_around
 
 sides_px = st.integers(1, 1500)
 
@@ -130,3 +131,48 @@ def test_refuses_empty_frames_and_foreign_maps():
         place_frame(0, 4, 32)
     with pytest.raises(ValueError, match="32 px canvas"):
         undo_letterbox(np.zeros((16, 16), np.float32), place_frame(4, 4, 32))
+
+
+windows = st.builds(
+    Window, top_px=st.integers(-300, 299), left_px=st.integers(-300, 399), side_px=st.integers(301, 900)
+)
+
+
+@given(windows, st.integers(1, 512))
+def test_a_window_shows_its_part_of_the_frame_and_points_return(window, size_px):
+    box = place_window(300, 400, size_px, window)
+    rows, columns = box.region
+    assert rows == slice(max(0, window.top_px), min(300, window.top_px + window.side_px))
+    assert columns == slice(max(0, window.left_px), min(400, window.left_px + window.side_px))
+    assert 0 <= box.top_px < box.top_px + box.content_height_px <= size_px
+    assert 0 <= box.left_px < box.left_px + box.content_width_px <= size_px
+    points = np.array([[0.0, 0.0], [399.0, 299.0], [17.25, 250.5]])
+    np.testing.assert_allclose(to_frame(to_canvas(points, box), box), points, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("centre", [(200, 150), (40, 150), (370, 280)])
+@pytest.mark.parametrize("share", [0.5, 0.72, 0.9])
+def test_mask_in_a_window_comes_back_where_it_was(centre, share):
+    truth = draw_disc((300, 400), centre, 60)
+    window = window_around(Circle(x_px=centre[0], y_px=centre[1], radius_px=60), share)
+    canvas, box = letterbox(truth.astype(np.uint8) * 255, 256, window)
+    returned = undo_letterbox(canvas[:, :, 0].astype(np.float32) / 255, box) >= 0.5
+    assert np.count_nonzero(returned & truth) / np.count_nonzero(returned | truth) >= 0.97
+
+
+def test_what_a_window_does_not_show_is_zero():
+    box = place_window(300, 400, 64, Window(top_px=100, left_px=150, side_px=100))
+    returned = undo_letterbox(np.ones((64, 64), np.float32), box)
+    assert returned[100:200, 150:250].all() and np.count_nonzero(returned) == 100 * 100
+
+
+def test_a_window_beside_the_frame_is_refused():
+    with pytest.raises(ValueError, match="shows nothing"):
+        place_window(300, 400, 64, Window(top_px=300, left_px=0, side_px=50))
+
+
+def test_a_window_with_the_size_of_the_frame_is_the_frame():
+    image = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
+    whole, window = letterbox(image, 256), letterbox(image, 256, Window(top_px=0, left_px=0, side_px=256))
+    np.testing.assert_array_equal(whole[0], window[0])
+    assert whole[1] == window[1]
