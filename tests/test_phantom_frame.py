@@ -8,8 +8,8 @@ import pytest
 
 from embryofrag.errors import UsageError
 from embryofrag.phantom import INSTRUMENTS, draw_frame
-from embryofrag.phantom.frame import _STREAMS, _draw_place, draw_ratio
-from embryofrag.phantom.instrument import draw_look
+from embryofrag.phantom.frame import draw_ratio
+from embryofrag.phantom.scene import draw_scene
 from embryofrag.phantom.zona import trace_inside
 
 RATIO_TOLERANCE = 0.03
@@ -67,10 +67,8 @@ def test_ratio_zero_has_no_fragment_pixel(num_cells):
 @pytest.mark.parametrize("seed", range(4))
 def test_masks_lie_inside_the_zona_and_fragments_belong_to_the_embryo(seed):
     frame = draw_frame(seed, ratio=0.4)
-    kind = INSTRUMENTS["embryoscope"]
-    look = draw_look(np.random.default_rng([seed, _STREAMS.index("look")]), kind)
-    zona, _ = _draw_place(seed, kind, look)
-    inside = trace_inside(zona, kind.shape) > 0
+    scene = draw_scene(seed, "embryoscope")
+    inside = trace_inside(scene.zona, scene.kind.shape) > 0
     assert not (frame.embryo_mask & ~inside).any()
     assert not (frame.fragment_mask & ~frame.embryo_mask).any()
 

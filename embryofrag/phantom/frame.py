@@ -1,8 +1,4 @@
-"""A drawn cleavage-stage embryo frame with exact masks.
-
-Chance comes in named streams of one seed, so that frames of the same seed share well, zona and look, whatever their
-stage, amount of fragmentation, time and focal plane.
-"""
+"""A drawn cleavage-stage embryo frame with exact masks."""
 
 import math
 from dataclasses import dataclass
@@ -10,17 +6,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from embryofrag.phantom.body import Patch, draw_body, trace_body
-from embryofrag.phantom.camera import expose, pass_through_jpeg, tint
+from embryofrag.phantom.body import Patch, trace_body
 from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.distractor import draw_distractors
 from embryofrag.phantom.fragment import draw_fragment_look, fragment_style, plan_fragments
-from embryofrag.phantom.instrument import Instrument, Look, draw_look, get_instrument
+from embryofrag.phantom.instrument import Look
 from embryofrag.phantom.optics import cell_style, find_margin_px, paint_body
-from embryofrag.phantom.overlay import burn_overlay, burn_scale_bar
 from embryofrag.phantom.packing import pack_cells
+from embryofrag.phantom.scene import draw_scene, open_stream, photograph
 from embryofrag.phantom.texture import crop_grain
-from embryofrag.phantom.well import draw_well, light_bench, light_well
 from embryofrag.phantom.zona import Zona, paint_zona, trace_inside
 
 MAX_CELLS = 8
@@ -31,8 +25,6 @@ _STAGE_WEIGHTS = {1: 0.10, 2: 0.28, 3: 0.10, 4: 0.28, 5: 0.06, 6: 0.06, 7: 0.04,
 
 _CONTRAST_FLOOR = 0.085
 """Least standard deviation of the contrast over the embryo."""
-
-_STREAMS = ("stage", "look", "well", "zona", "cells", "fragments", "paint", "debris", "camera", "overlay")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,10 +45,6 @@ class PhantomFrame:
     instrument: str
     seed: int
     um_per_px: float
-
-
-def _stream(seed: int, name: str, *moment: int) -> np.random.Generator:
-    return np.random.default_rng([seed, _STREAMS.index(name), *moment])
 
 
 def draw_ratio(rng: np.random.Generator) -> float:
@@ -94,20 +82,14 @@ def draw_frame(
         UsageError: No such instrument.
         ValueError: `ratio` or `num_cells` outside its range.
     """
-    kind = get_instrument(instrument)
-    num_cells, ratio = _choose_stage(seed, num_cells, ratio)
-    look = draw_look(_stream(seed, "look"), kind)
-    zona, light_HW = _draw_place(seed, kind, look)
-    field_HW = np.zeros(kind.shape, np.float32)
-    fragment_HW, embryo_HW = np.zeros((2, *kind.shape), bool)
+    num_cells, ratio = choose_stage(seed, num_cells, ratio)
+    scene = draw_scene(seed, instrument)
+    field_HW = np.zeros(scene.kind.shape, np.float32)
+    fragment_HW, embryo_HW = np.zeros((2, *scene.kind.shape), bool)
     if num_cells:
-        focus_um = focal_um + look.focus_um
-        fragment_HW, embryo_HW = _paint_embryo(field_HW, seed, zona, look, num_cells, ratio, focus_um)
-    moment = (0 if hpi is None else round(hpi * 100), round(focal_um * 10) % 65536)
-    light_HW = np.maximum(light_HW * (1 + np.clip(field_HW, -0.95, 2.5)), 0)
-    image = _photograph(light_HW, seed, kind, look, focal_um, moment)
-    _burn_text(image, seed, kind, look, well, hpi)
-    image = pass_through_jpeg(image, int(_stream(seed, "overlay").integers(86, 97)))
+        focus_um = focal_um + scene.look.focus_um
+        fragment_HW, embryo_HW = paint_embryo(field_HW, seed, scene.zona, scene.look, num_cells, ratio, focus_um)
+    image = photograph(scene, field_HW, focal_um=focal_um, well=well, hpi=hpi)
     area_px = int(np.count_nonzero(embryo_HW))
     return PhantomFrame(
         image=image,
@@ -118,13 +100,13 @@ def draw_frame(
         num_cells=num_cells,
         instrument=instrument,
         seed=seed,
-        um_per_px=look.um_per_px,
+        um_per_px=scene.look.um_per_px,
     )
 
 
-def _choose_stage(seed: int, num_cells: int | None, ratio: float | None) -> tuple[int, float]:
+def choose_stage(seed: int, num_cells: int | None, ratio: float | None) -> tuple[int, float]:
     """Number of cells and ratio: as asked for where they are, else drawn; one cell never draws many fragments."""
-    rng = _stream(seed, "stage")
+    rng = open_stream(seed, "stage")
     drawn_cells = int(rng.choice(list(_STAGE_WEIGHTS), p=list(_STAGE_WEIGHTS.values())))
     drawn_ratio = draw_ratio(rng)
     num_cells = drawn_cells if num_cells is None else num_cells
@@ -137,35 +119,13 @@ def _choose_stage(seed: int, num_cells: int | None, ratio: float | None) -> tupl
     return num_cells, ratio
 
 
-def _draw_place(seed: int, kind: Instrument, look: Look) -> tuple[Zona, np.ndarray]:
-    """The zona, 110 to 130 um wide inside, where the embryo rests, and the light behind it, (H, W) float32."""
-    rng = _stream(seed, "zona")
-    height, width = kind.shape
-    radius_px = rng.uniform(55, 65) / look.um_per_px
-    thickness_um = rng.uniform(13, 22)
-    outer_px = radius_px + thickness_um / look.um_per_px
-    direction_rad, far = rng.uniform(0, 2 * math.pi), math.sqrt(rng.random())
-    if kind.has_well:
-        well = draw_well(_stream(seed, "well"), kind, look.um_per_px)
-        room_px = well.radius_px - outer_px + 6 / look.um_per_px
-        x_px = well.x_px + room_px * far * math.cos(direction_rad)
-        y_px = well.y_px + room_px * far * math.sin(direction_rad)
-        light_HW = light_well(_stream(seed, "well", 1), well, kind, look)
-    else:
-        x_px = width / 2 + max(0, width / 2 - outer_px) * 0.8 * far * math.cos(direction_rad)
-        y_px = height / 2 + max(0, height / 2 - outer_px) * 0.8 * far * math.sin(direction_rad)
-        light_HW = light_bench(_stream(seed, "well", 1), kind, look)
-    inner = draw_body(rng, (x_px, y_px), radius_px, stretch=0.04, wobble=0.006)
-    return Zona(inner=inner, thickness_um=thickness_um, um_per_px=look.um_per_px), light_HW
-
-
-def _paint_embryo(
+def paint_embryo(
     field_HW: np.ndarray, seed: int, zona: Zona, look: Look, num_cells: int, ratio: float, focus_um: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Paints zona, cells, fragments and debris, in place; returns the fragment mask and the embryo mask."""
     shape = field_HW.shape
     inside_HW = trace_inside(zona, shape)
-    rng = _stream(seed, "cells", num_cells)
+    rng = open_stream(seed, "cells", num_cells)
     bodies = pack_cells(rng, zona, num_cells, ratio)
     edge_px = max(1.0, 1.5 * look.edge_um / look.um_per_px)
     cells = [
@@ -183,15 +143,15 @@ def _paint_embryo(
     fragments, fragment_HW = [], np.zeros(shape, bool)
     if ratio > 0:
         fragments, fragment_HW, embryo_HW = plan_fragments(
-            _stream(seed, "fragments"), zona, inside_HW, embryo_HW, ratio, edge_px
+            open_stream(seed, "fragments"), zona, inside_HW, embryo_HW, ratio, edge_px
         )
-    paint_zona(field_HW, zona, look, _stream(seed, "zona", 1))
+    paint_zona(field_HW, zona, look, open_stream(seed, "zona", 1))
     distractors = draw_distractors(rng, bodies, shape, look, inside_HW)
-    _paint_bodies(field_HW, cells, distractors, fragments, look, focus_um, _stream(seed, "paint"))
+    _paint_bodies(field_HW, cells, distractors, fragments, look, focus_um, open_stream(seed, "paint"))
     if fragments:
-        _roughen_fragments(field_HW, fragment_HW, zona, look, _stream(seed, "fragments", 1))
+        _roughen_fragments(field_HW, fragment_HW, zona, look, open_stream(seed, "fragments", 1))
     _raise_contrast(field_HW, embryo_HW)
-    paint_debris(field_HW, zona, look, _stream(seed, "debris"))
+    paint_debris(field_HW, zona, look, open_stream(seed, "debris"))
     return fragment_HW, embryo_HW
 
 
@@ -236,22 +196,3 @@ def _raise_contrast(field_HW: np.ndarray, embryo_HW: np.ndarray) -> None:
     contrast = float(field_HW[embryo_HW].std())
     if contrast < _CONTRAST_FLOOR:
         field_HW *= np.float32(_CONTRAST_FLOOR / contrast)
-
-
-def _photograph(
-    light_HW: np.ndarray, seed: int, kind: Instrument, look: Look, focal_um: float, moment: tuple[int, int]
-) -> np.ndarray:
-    """The camera's picture without text: (H, W) uint8, or (H, W, 3) RGB where the instrument has colour."""
-    image = expose(light_HW, look, focal_um, _stream(seed, "camera", *moment))
-    return tint(image, _stream(seed, "camera")) if kind.has_colour else image
-
-
-def _burn_text(image: np.ndarray, seed: int, kind: Instrument, look: Look, well: int | None, hpi: float | None) -> None:
-    """Burns in what the caller named, else what the instrument would, in place."""
-    rng = _stream(seed, "overlay", 1)
-    if rng.random() < kind.overlay_chance and well is None and hpi is None:
-        well, hpi = int(rng.integers(1, 13)), float(rng.uniform(17, 70))
-    if kind.overlay_chance:
-        burn_overlay(image, well, hpi)
-    if rng.random() < kind.scale_bar_chance:
-        burn_scale_bar(image, look.um_per_px, rng)
