@@ -41,6 +41,24 @@ def hold_lock(out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(out: Path) -> bool:
+    """Whether a run is writing to an output folder now.
+
+    Raises:
+        EmbryofragError: its lock cannot be looked at.
+    """
+    try:
+        with open(out / LOCK_NAME, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise EmbryofragError(f"the lock of {out} cannot be looked at: {error.strerror or error}") from error
+    return False
+
+
 def _sign(descriptor: int) -> None:
     """Leave who holds the lock, for people; the lock itself is the flock."""
     os.ftruncate(descriptor, 0)

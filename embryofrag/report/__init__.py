@@ -1,0 +1,1 @@
+"""The report: ledger -> tables -> workbook, page and pictures. Reads results; never runs an engine again."""

@@ -1,0 +1,52 @@
+"""HTML and SVG as text in which everything is escaped that is not markup already."""
+
+from collections.abc import Iterable
+from html import escape
+
+
+class Markup(str):
+    """Text that is markup; any other text is escaped where it is put into markup."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: object, **attributes: object) -> Markup:
+    """Return one element with its children.
+
+    Args:
+        name: of the element.
+        children: markup as it is, all else as escaped text; None is left out.
+        attributes: names without their trailing underscore, other underscores as hyphens. None and False leave the
+            attribute out, True gives it without a value.
+
+    >>> tag("td", "a < b", class_="number", data_x=1, hidden=True, id=None)
+    '<td class="number" data-x="1" hidden>a &lt; b</td>'
+    >>> tag("p", tag("b", "&"), " x")
+    '<p><b>&amp;</b> x</p>'
+    """
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
+    if name in _VOID and not children:
+        return Markup(f"<{name}{written}>")
+    return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+_VOID = frozenset({"br", "col", "img", "input", "meta"})
+"""Elements that have no end tag."""
+
+
+def join(parts: Iterable[object]) -> Markup:
+    """Put parts one after another, escaped where they are no markup; None is left out.
+
+    >>> join(["<", tag("br"), None, 1])
+    '&lt;<br>1'
+    """
+    return Markup(
+        "".join(part if isinstance(part, Markup) else escape(str(part)) for part in parts if part is not None)
+    )
+
+
+def _attribute(key: str, value: object) -> str:
+    if value is None or value is False:
+        return ""
+    name = key.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'

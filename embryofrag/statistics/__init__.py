@@ -1,0 +1,1 @@
+"""Pure statistics that training and report share; no PyTorch, no files."""
