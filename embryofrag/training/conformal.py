@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from embryofrag.grading.conformal import Conformal
-from embryofrag.training.bootstrap import group_rows
+from embryofrag.statistics.bootstrap import group_rows
 
 FLOOR = 0.05
 """Part of the scale that stays where the modules agree; fixed beforehand, since exact coverage asks for that."""

@@ -14,7 +14,7 @@ import numpy as np
 from embryofrag import __version__
 from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.schemes import Scheme
-from embryofrag.training.bootstrap import Estimate
+from embryofrag.statistics.bootstrap import Estimate
 from embryofrag.training.predictions import grade_of
 from embryofrag.training.row import Row
 from embryofrag.training.scores import Evaluation, Scores

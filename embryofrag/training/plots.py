@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embryofrag.training.agreement import limits_of_agreement
+from embryofrag.statistics.agreement import limits_of_agreement
 from embryofrag.training.predictions import Prediction
 from embryofrag.training.scores import RATIOS, Evaluation, Scores
 

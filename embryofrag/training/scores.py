@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from embryofrag.grading.schemes import Scheme
-from embryofrag.training.agreement import confusion_matrix, score_grades, score_ratios
-from embryofrag.training.bootstrap import Estimate, bootstrap_scores
+from embryofrag.statistics.agreement import confusion_matrix, score_grades, score_ratios
+from embryofrag.statistics.bootstrap import Estimate, bootstrap_scores
 from embryofrag.training.metrics import score_masks
 from embryofrag.training.predictions import CLASSES, Prediction, grade_of
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from embryofrag.training.bootstrap import bootstrap_scores, group_rows
+from embryofrag.statistics.bootstrap import bootstrap_scores, group_rows
 
 RNG = np.random.default_rng(11)
 

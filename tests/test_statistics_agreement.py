@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, mean_absolute_error
 from sklearn.metrics import confusion_matrix as sklearn_confusion
 
-from embryofrag.training.agreement import (
+from embryofrag.statistics.agreement import (
     confusion_matrix,
     exact_agreement,
     icc_2_1,
