@@ -9,11 +9,12 @@ import numpy as np
 from embryofrag.phantom.body import Patch, trace_body
 from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.distractor import draw_distractors
+from embryofrag.phantom.element import check_elements
 from embryofrag.phantom.fragment import draw_fragment_look, fragment_style, plan_fragments
 from embryofrag.phantom.instrument import Look
 from embryofrag.phantom.optics import cell_style, find_margin_px, paint_body
 from embryofrag.phantom.packing import pack_cells
-from embryofrag.phantom.scene import draw_scene, open_stream, photograph
+from embryofrag.phantom.scene import Scene, draw_scene, open_stream, photograph
 from embryofrag.phantom.texture import crop_grain
 from embryofrag.phantom.zona import Zona, paint_zona, trace_inside
 
@@ -65,6 +66,7 @@ def draw_frame(
     well: int | None = None,
     hpi: float | None = None,
     focal_um: float = 0.0,
+    without: frozenset[str] = frozenset(),
 ) -> PhantomFrame:
     """Draws one frame, fully determined by its arguments.
 
@@ -77,18 +79,19 @@ def draw_frame(
         well: Well number to burn in, where the instrument does so.
         hpi: Hours post insemination to burn in, where the instrument does so.
         focal_um: Focal plane; the picture blurs with its distance from 0.
+        without: Names of `ELEMENTS` to leave out; all else keeps its stream of chance.
 
     Raises:
-        UsageError: No such instrument.
+        UsageError: No such instrument or element.
         ValueError: `ratio` or `num_cells` outside its range.
     """
+    check_elements(without)
     num_cells, ratio = choose_stage(seed, num_cells, ratio)
     scene = draw_scene(seed, instrument)
     field_HW = np.zeros(scene.kind.shape, np.float32)
     fragment_HW, embryo_HW = np.zeros((2, *scene.kind.shape), bool)
     if num_cells:
-        focus_um = focal_um + scene.look.focus_um
-        fragment_HW, embryo_HW = paint_embryo(field_HW, seed, scene.zona, scene.look, num_cells, ratio, focus_um)
+        fragment_HW, embryo_HW = paint_embryo(field_HW, scene, num_cells, ratio, focal_um=focal_um, without=without)
     image = photograph(scene, field_HW, focal_um=focal_um, well=well, hpi=hpi)
     area_px = int(np.count_nonzero(embryo_HW))
     return PhantomFrame(
@@ -120,10 +123,17 @@ def choose_stage(seed: int, num_cells: int | None, ratio: float | None) -> tuple
 
 
 def paint_embryo(
-    field_HW: np.ndarray, seed: int, zona: Zona, look: Look, num_cells: int, ratio: float, focus_um: float
+    field_HW: np.ndarray,
+    scene: Scene,
+    num_cells: int,
+    ratio: float,
+    *,
+    focal_um: float = 0.0,
+    without: frozenset[str] = frozenset(),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Paints zona, cells, fragments and debris, in place; returns the fragment mask and the embryo mask."""
-    shape = field_HW.shape
+    seed, zona, look, shape = scene.seed, scene.zona, scene.look, field_HW.shape
+    focus_um = focal_um + look.focus_um
     inside_HW = trace_inside(zona, shape)
     rng = open_stream(seed, "cells", num_cells)
     bodies = pack_cells(rng, zona, num_cells, ratio)

@@ -1,0 +1,29 @@
+"""Elements of the drawing that can be left out, so that their worth for training can be measured."""
+
+from embryofrag.errors import UsageError
+
+ELEMENTS = (
+    "polar_bodies",
+    "perivitelline_matter",
+    "pale_fragments",
+    "refractile_fragments",
+    "mosaics",
+    "nuclei",
+    "crescents",
+    "debris",
+    "varied_looks",
+)
+"""`pale_fragments`, `refractile_fragments` and `mosaics`: fragments of that kind look like cells instead. `nuclei`:
+pronuclei, nuclei and vacuoles. `crescents`: bright and dark lenses and crescents on and between cells. `debris`: cumulus,
+dust, sperm, scratches, bubbles. `varied_looks`: contrasts, light and camera beyond the instrument's usual ranges."""
+
+
+def check_elements(without: frozenset[str]) -> None:
+    """Passes where every name is one of `ELEMENTS`.
+
+    Raises:
+        UsageError: One is not.
+    """
+    unknown = sorted(without - set(ELEMENTS))
+    if unknown:
+        raise UsageError(f"No element is called {unknown[0]!r}: choose from {', '.join(ELEMENTS)}.")
