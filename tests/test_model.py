@@ -1,5 +1,6 @@
 """The model folder: read without torch, refused with the remedy."""
 
+import dataclasses
 import json
 import pickle
 
@@ -7,15 +8,24 @@ import numpy as np
 import pytest
 from tiny_model import TINY, draw_discs
 
-from embryofrag.engine.model import ModelHeader, read_model, read_probe, write_model
+from embryofrag.engine.digest import sha256_of_values
+from embryofrag.engine.model import Crop, ModelHeader, read_model, read_probe, write_model
 from embryofrag.errors import EmbryofragError
 
 WEIGHTS = {module: {"w": np.zeros(3, np.float32)} for module in ("a", "b")}
+LOCATOR = dataclasses.replace(TINY, input_px=32).to_dict()
 
 
 def write(folder, **changes):
     header = {"name": "tiny", "trained": True, "network": TINY.to_dict()} | changes
     return write_model(folder, ModelHeader(**header), WEIGHTS, draw_discs(TINY.input_px, 2))
+
+
+def write_with_locator(folder, weights=WEIGHTS | {"locator": WEIGHTS["a"]}, num_probe_frames=2, **changes):
+    header = ModelHeader(
+        name="tiny", trained=True, network=TINY.to_dict(), crop=Crop(locator=LOCATOR, diameter_share=0.7, **changes)
+    )
+    return write_model(folder, header, weights, draw_discs(TINY.input_px, 2), draw_discs(32, num_probe_frames))
 
 
 def edit(folder, change):
@@ -78,6 +88,62 @@ def test_wrong_description(tmp_path, change, message):
     edit(tmp_path / "m", change)
     with pytest.raises(EmbryofragError, match=message):
         read_model(tmp_path / "m")
+
+
+def test_written_locator_is_read_back(tmp_path):
+    model = write_with_locator(tmp_path / "m", threshold=0.4)
+    assert model == read_model(tmp_path / "m") == pickle.loads(pickle.dumps(model))
+    assert model.crop == Crop(locator=LOCATOR, diameter_share=0.7, threshold=0.4)
+    assert (model.modules, model.network_of("locator")["input_px"]) == (("locator", "a", "b"), 32)
+    assert np.array_equal(read_probe(model, "locator"), draw_discs(32, 2))
+    assert np.array_equal(read_probe(model), draw_discs(64, 2))
+    assert (tmp_path / "m" / "locator.safetensors").is_file()
+
+
+def test_id_follows_the_crop_and_is_what_it_was_without_one(tmp_path):
+    whole = write(tmp_path / "whole")
+    document = json.loads((tmp_path / "whole/model.json").read_text())
+    del document["created_by"]
+    assert (whole.crop, whole.modules, "crop" in document) == (None, ("a", "b"), False)
+    assert whole.content_sha256 == sha256_of_values(document)
+    model = write_with_locator(tmp_path / "one")
+    assert write_with_locator(tmp_path / "two").id == model.id
+    assert write_with_locator(tmp_path / "three", threshold=0.4).id != model.id
+    edit(tmp_path / "one", lambda document: document["crop"].update(diameter_share=0.6))
+    assert read_model(tmp_path / "one").id != model.id
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda document: document["crop"].update(diameter_share=0), "diameter_share must lie above 0"),
+        (lambda document: document["crop"].update(diameter_share=float("nan")), "diameter_share must lie above 0"),
+        (lambda document: document["crop"].update(diameter_share="0.7"), "missing or wrong field"),
+        (lambda document: document["crop"].update(threshold=1.0), "locator's threshold must lie between"),
+        (lambda document: document["crop"].update(margin=0.1), "margin"),
+        (lambda document: document["crop"].pop("diameter_share"), "diameter_share"),
+        (lambda document: document["crop"]["locator"].pop("input_px"), "input_px"),
+        (lambda document: document["crop"]["locator"].update(input_px=0), "input_px must be a whole number"),
+        (lambda document: document.update(crop="embryo"), "missing or wrong field"),
+        (lambda document: document["files"].pop("locator.safetensors"), r"no sha256 of locator\.safetensors"),
+    ],
+)
+def test_wrong_crop(tmp_path, change, message):
+    write_with_locator(tmp_path / "m")
+    edit(tmp_path / "m", change)
+    with pytest.raises(EmbryofragError, match=message):
+        read_model(tmp_path / "m")
+
+
+def test_locator_comes_whole_or_not_at_all(tmp_path):
+    with pytest.raises(EmbryofragError, match="modules locator, a, b, but weights for a, b"):
+        write_with_locator(tmp_path / "m", weights=WEIGHTS)
+    with pytest.raises(EmbryofragError, match="3 probe frames for the locator, 2 others"):
+        write_with_locator(tmp_path / "m", num_probe_frames=3)
+    header = ModelHeader(name="tiny", trained=True, network=TINY.to_dict())
+    with pytest.raises(EmbryofragError, match="belongs to a model with a crop"):
+        write_model(tmp_path / "m", header, WEIGHTS, draw_discs(64, 2), draw_discs(32, 2))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_that_is_no_json(tmp_path):

@@ -10,6 +10,8 @@ import numpy as np
 
 MODULES = ("a", "b")
 """Module A gives masks, module B the ratio."""
+LOCATOR = "locator"
+"""A third module that some models have: it sees the whole frame and finds the embryo that the others look at."""
 
 
 class Engine(Protocol):
@@ -18,7 +20,7 @@ class Engine(Protocol):
     id: str
     """"<backend>-<precision>:<8 hex of what was built>", as the result rows name it."""
     module: str
-    """One of `MODULES`."""
+    """One of `MODULES`, or `LOCATOR`."""
     input_px: int
     """Side S of the input."""
 
@@ -29,7 +31,8 @@ class Engine(Protocol):
             images_NHWC: uint8 (N, S, S, 3) RGB.
 
         Returns:
-            Module A: probabilities, float32 (N, 2, S, S), fragment and embryo. Module B: ratios, float32 (N,), 0..1.
+            Module A and the locator: probabilities, float32 (N, 2, S, S), fragment and embryo. Module B: ratios,
+            float32 (N,), 0..1.
         """
         ...
 
@@ -38,13 +41,22 @@ class Engine(Protocol):
         ...
 
 
+def file_stem(module: str) -> str:
+    """Name the files of a module, without their ending.
+
+    >>> file_stem("a"), file_stem(LOCATOR)
+    ('module_a', 'locator')
+    """
+    return module if module == LOCATOR else f"module_{module}"
+
+
 def output_shape(module: str, num_images: int, input_px: int) -> tuple[int, ...]:
     """Return the shape of what `Engine.run` returns.
 
     >>> output_shape("a", 3, 512), output_shape("b", 3, 512)
     ((3, 2, 512, 512), (3,))
     """
-    return (num_images, 2, input_px, input_px) if module == "a" else (num_images,)
+    return (num_images,) if module == "b" else (num_images, 2, input_px, input_px)
 
 
 def check_images(images_NHWC: np.ndarray, input_px: int) -> None:

@@ -1,17 +1,17 @@
-"""The model folder: ``model.json``, two weight files, a probe. Read without torch."""
+"""The model folder: ``model.json``, a weight file for each module, a probe. Read without torch."""
 
 import json
 import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from embryofrag import __version__
-from embryofrag.engine.contract import MODULES
+from embryofrag.engine.contract import LOCATOR, MODULES, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.errors import EmbryofragError
 
@@ -21,6 +21,34 @@ PROBE_FILE = "probe.npz"
 DENOMINATORS = ("embryo", "image")
 UNTRAINED_MARK = "UNTRAINED"
 REMEDY = "copy the model folder again from where it was made"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crop:
+    """How a model looks twice: its locator finds the embryo in the whole frame, modules A and B see a window around it.
+
+    Raises:
+        ValueError: a field holds a wrong value.
+    """
+
+    locator: Mapping[str, object]
+    """``NetworkConfig.to_dict()`` of the locator; `input_px` in it is the side of the letterboxed whole frame."""
+    diameter_share: float
+    """Diameter of the embryo's circle over the side of the window, above 0 and at most 1."""
+    threshold: float = 0.5
+    """A pixel belongs to the locator's embryo mask from this probability on."""
+
+    def __post_init__(self):
+        if not 0 < self.diameter_share <= 1:
+            raise ValueError(f"diameter_share must lie above 0 and at most at 1, not {self.diameter_share!r}")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"the locator's threshold must lie between 0 and 1, not {self.threshold!r}")
+        _check_input_px(self.input_px)
+
+    @property
+    def input_px(self) -> int:
+        """Side of the locator's square input."""
+        return self.locator["input_px"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +69,22 @@ class ModelHeader:
     """Where the weights come from, free JSON values (recipe, data, seed)."""
     calibration: Mapping[str, object] | None = None
     """``grading.conformal.Conformal.to_dict()`` of the ratio; None: its intervals are not known."""
+    crop: Crop | None = None
+    """None: modules A and B look at whole frames, and there is no locator."""
 
     @property
     def input_px(self) -> int:
-        """Side of the square input."""
+        """Side of the square input of modules A and B."""
         return self.network["input_px"]
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules the model has, in the order in which they run."""
+        return MODULES if self.crop is None else (LOCATOR, *MODULES)
+
+    def network_of(self, module: str) -> Mapping[str, object]:
+        """Return the ``NetworkConfig.to_dict()`` of one of `modules`."""
+        return self.crop.locator if module == LOCATOR else self.network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +114,7 @@ def weights_file(module: str) -> str:
     >>> weights_file("a")
     'module_a.safetensors'
     """
-    return f"module_{module}.safetensors"
+    return f"{file_stem(module)}.safetensors"
 
 
 def read_model(model_dir: Path) -> ModelInfo:
@@ -110,19 +149,23 @@ def read_model(model_dir: Path) -> ModelInfo:
         raise EmbryofragError(f"{path} has a missing or wrong field ({error}): {REMEDY}") from error
 
 
-def read_probe(model: ModelInfo) -> np.ndarray:
-    """Return the probe frames, uint8 (N, S, S, 3).
+def read_probe(model: ModelInfo, module: str = "a") -> np.ndarray:
+    """Return the probe frames of a module, uint8 (N, S, S, 3); modules A and B share theirs.
 
     Raises:
         EmbryofragError: the file is missing, changed, or does not hold such frames.
     """
     path = verified_file(model, PROBE_FILE)
     with np.load(path, allow_pickle=False) as arrays:
-        images = arrays["images"]
-    side = model.input_px
+        images = arrays[_probe_key(module)] if _probe_key(module) in arrays else np.empty(0)
+    side = model.network_of(module)["input_px"]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (side, side, 3) or not len(images):
         raise EmbryofragError(f"{path} holds no frames of {side} px: {REMEDY}")
     return images
+
+
+def _probe_key(module: str) -> str:
+    return "locator_images" if module == LOCATOR else "images"
 
 
 def verified_file(model: ModelInfo, name: str) -> Path:
@@ -144,17 +187,21 @@ def write_model(
     header: ModelHeader,
     weights: Mapping[str, Mapping[str, np.ndarray]],
     probe_images_NHWC: np.ndarray,
+    locator_probe_NHWC: np.ndarray | None = None,
 ) -> ModelInfo:
     """Write a model folder: complete under its name, or not at all.
 
     Args:
         model_dir: A folder that does not exist yet.
         header: What the model is.
-        weights: For each of `MODULES` the state dict of its network as numpy arrays.
+        weights: For each of the header's `modules` the state dict of its network as numpy arrays.
         probe_images_NHWC: uint8 (N, S, S, 3) frames that every engine of the model is checked with.
+        locator_probe_NHWC: uint8 (N, L, L, 3) whole frames that the locator is checked with, as many; None for a
+            model without a locator.
 
     Raises:
-        EmbryofragError: the folder exists, or the header holds a wrong value.
+        EmbryofragError: the folder exists, the header holds a wrong value, or weights or probe of a locator are
+            missing or too many.
     """
     from safetensors.numpy import save_file
 
@@ -165,9 +212,10 @@ def write_model(
     unfinished = model_dir.with_name(f".{model_dir.name}.writing-{os.getpid()}")
     unfinished.mkdir()
     try:
-        for module in MODULES:
+        probes = _probes(header, weights, probe_images_NHWC, locator_probe_NHWC)
+        for module in header.modules:
             save_file(dict(weights[module]), unfinished / weights_file(module))
-        np.savez_compressed(unfinished / PROBE_FILE, images=probe_images_NHWC)
+        np.savez_compressed(unfinished / PROBE_FILE, **probes)
         files = {path.name: sha256_of_file(path) for path in sorted(unfinished.iterdir())}
         document = _to_document(header, files)
         _from_document(model_dir, document)
@@ -180,6 +228,25 @@ def write_model(
     return read_model(model_dir)
 
 
+def _probes(
+    header: ModelHeader,
+    weights: Mapping[str, Mapping[str, np.ndarray]],
+    probe_images_NHWC: np.ndarray,
+    locator_probe_NHWC: np.ndarray | None,
+) -> dict[str, np.ndarray]:
+    """Name the probe's arrays; ValueError where they or the weights are not those of the header's modules."""
+    if set(weights) != set(header.modules):
+        raise ValueError(f"it has the modules {', '.join(header.modules)}, but weights for {', '.join(weights)}")
+    if (header.crop is None) != (locator_probe_NHWC is None):
+        raise ValueError("a probe for the locator belongs to a model with a crop, and to no other")
+    probes = {_probe_key("a"): probe_images_NHWC}
+    if locator_probe_NHWC is not None:
+        if len(locator_probe_NHWC) != len(probe_images_NHWC):
+            raise ValueError(f"{len(locator_probe_NHWC)} probe frames for the locator, {len(probe_images_NHWC)} others")
+        probes[_probe_key(LOCATOR)] = locator_probe_NHWC
+    return probes
+
+
 def _to_document(header: ModelHeader, files: Mapping[str, str]) -> dict:
     return {
         "schema": MODEL_SCHEMA,
@@ -190,6 +257,7 @@ def _to_document(header: ModelHeader, files: Mapping[str, str]) -> dict:
         "denominator": header.denominator,
         "provenance": dict(header.provenance),
         "calibration": None if header.calibration is None else dict(header.calibration),
+        **({} if header.crop is None else {"crop": asdict(header.crop)}),
         "files": dict(files),
         "created_by": f"embryofrag {__version__}",
     }
@@ -207,6 +275,7 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
         denominator=document["denominator"],
         provenance=document["provenance"],
         calibration=document.get("calibration"),
+        crop=None if document.get("crop") is None else Crop(**document["crop"]),
         files=document["files"],
         content_sha256=sha256_of_values(content),
     )
@@ -218,9 +287,13 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
         raise ValueError(f"the mask threshold must lie between 0 and 1, not {model.mask_threshold!r}")
     if model.denominator not in DENOMINATORS:
         raise ValueError(f"denominator must be one of {', '.join(DENOMINATORS)}, not {model.denominator!r}")
-    if not isinstance(model.input_px, int) or model.input_px < 1:
-        raise ValueError(f"input_px must be a whole number, not {model.input_px!r}")
-    missing = {PROBE_FILE, *map(weights_file, MODULES)} - set(model.files)
+    _check_input_px(model.input_px)
+    missing = {PROBE_FILE, *map(weights_file, model.modules)} - set(model.files)
     if missing:
         raise ValueError(f"no sha256 of {', '.join(sorted(missing))}")
     return model
+
+
+def _check_input_px(input_px: object) -> None:
+    if not isinstance(input_px, int) or input_px < 1:
+        raise ValueError(f"input_px must be a whole number, not {input_px!r}")
