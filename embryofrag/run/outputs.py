@@ -135,10 +135,10 @@ def write_pictures(
     if settings.overlays:
         path = outputs.overlay(item.embryo, item.frame)
         make_folder(path.parent)
-        write_atomic(path, encode_jpeg(draw_overlay(image, fragment_HW, embryo_HW, _caption(item))))
+        write_atomic(path, encode_jpeg(draw_overlay(image, fragment_HW, embryo_HW, caption(item))))
 
 
-def _caption(item: Item) -> list[str]:
+def caption(item: Item) -> list[str]:
     """Lines for an overlay: what a person compares with their own eye."""
     when = f"  {item.hpi:.1f} h" if item.hpi is not None else ""
     lines = [
