@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from embryofrag.imaging.letterbox import place_frame
-from embryofrag.imaging.masks import component_areas_px, count_components, mask_confidence, masks_in_frame
+from embryofrag.imaging.letterbox import letterbox, place_frame
+from embryofrag.imaging.masks import component_areas_px, count_components, find_circle, mask_confidence, masks_in_frame
 
 BOX = place_frame(20, 40, 40)
 """A 40 x 20 frame on a 40 px canvas: content in rows 10 to 29, at its own scale."""
@@ -76,3 +76,20 @@ def test_components():
     mask[11, 0] = True
     assert count_components(mask) == 3
     assert component_areas_px(mask) == (16, 3, 1)
+
+
+@pytest.mark.parametrize("shape", [(300, 400), (500, 500), (401, 233)])
+def test_the_circle_found_on_the_canvas_is_the_one_in_the_frame(shape):
+    x_px, y_px, radius_px = shape[1] * 0.4, shape[0] * 0.55, min(shape) * 0.22
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    disc = np.hypot(columns - x_px, rows - y_px) <= radius_px
+    canvas, box = letterbox(disc.astype(np.uint8) * 255, 128)
+    circle = find_circle(canvas[:, :, 0].astype(np.float32) / 255, box)
+    frame_px_per_canvas_px = max(shape) / 128
+    found = np.array([circle.x_px, circle.y_px, circle.radius_px])
+    assert np.abs(found - (x_px, y_px, radius_px)).max() < 0.8 * frame_px_per_canvas_px
+
+
+def test_an_empty_map_has_no_circle():
+    _, box = letterbox(np.zeros((30, 40), np.uint8), 64)
+    assert find_circle(np.full((64, 64), 0.4, np.float32), box) is None

@@ -6,7 +6,8 @@ Shapes: K class (0 fragment, 1 embryo), S side of the canvas, H and W pixels of 
 import cv2
 import numpy as np
 
-from embryofrag.imaging.letterbox import Letterbox, undo_letterbox
+from embryofrag.imaging.letterbox import Letterbox, to_frame, undo_letterbox
+from embryofrag.imaging.window import Circle, enclosing_circle
 
 FRAGMENT, EMBRYO = 0, 1
 """Index of each class along K."""
@@ -38,6 +39,26 @@ def masks_in_frame(
         raise ValueError(f"expected (2, S, S) maps, fragment then embryo, not {probabilities_KSS.shape}")
     fragment, embryo = (undo_letterbox(map_SS, box) >= threshold for map_SS in probabilities_KSS)
     return fragment, embryo
+
+
+def find_circle(probability_SS: np.ndarray, box: Letterbox, threshold: float = 0.5) -> Circle | None:
+    """Return the circle around the largest piece of a class's mask, in the frame's pixels; None where it is empty.
+
+    It is measured on the canvas, padding left out: coarse, and quick. The two axes' scales differ by less than a
+    canvas pixel; the radius takes their mean.
+
+    Args:
+        probability_SS: float32 0..1 (S, S).
+        box: The record of the frame's letterbox.
+        threshold: As in `masks_in_frame`.
+    """
+    circle = enclosing_circle(probability_SS[box.content] >= threshold)
+    if circle is None:
+        return None
+    x_px, y_px = circle.x_px + box.left_px, circle.y_px + box.top_px
+    corners = [[x_px, y_px], [x_px + circle.radius_px, y_px + circle.radius_px]]
+    centre, corner = to_frame(np.array(corners), box)
+    return Circle(x_px=float(centre[0]), y_px=float(centre[1]), radius_px=float((corner - centre).mean()))
 
 
 def mask_confidence(probability_SS: np.ndarray, box: Letterbox, threshold: float = 0.5) -> float | None:

@@ -36,10 +36,16 @@ def draw_overlay(image: np.ndarray, fragment: np.ndarray, embryo: np.ndarray, li
     Raises:
         ValueError: A mask is not of the image's size.
     """
+    canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image.copy()
+    _draw_text(canvas, lines)
+    return draw_outlines(canvas, fragment, embryo)
+
+
+def draw_outlines(image: np.ndarray, fragment: np.ndarray, embryo: np.ndarray) -> np.ndarray:
+    """Draw both outlines and no words on a copy of a frame; arguments, result and error as `draw_overlay`."""
     if not fragment.shape == embryo.shape == image.shape[:2]:
         raise ValueError(f"masks {fragment.shape}, {embryo.shape} are not of the image's size {image.shape[:2]}")
     canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image.copy()
-    _draw_text(canvas, lines)
     width_px = max(1.0, min(image.shape[:2]) / 400)
     _blend(canvas, _outline_alpha(embryo, width_px), EMBRYO_RGB)
     _blend(canvas, fragment * np.float32(_FILL_ALPHA), FRAGMENT_RGB)
