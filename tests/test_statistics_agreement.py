@@ -10,6 +10,7 @@ from embryofrag.statistics.agreement import (
     confusion_matrix,
     exact_agreement,
     icc_2_1,
+    icc_interval,
     limits_of_agreement,
     quadratic_kappa,
     score_grades,
@@ -91,3 +92,55 @@ def test_ratio_scores_leave_out_what_is_unknown():
 
 def test_ratio_scores_of_nothing_are_unknown():
     assert all(np.isnan(value) for value in score_ratios(np.array([NAN]), np.array([0.3])).values())
+
+
+@pytest.mark.parametrize(
+    ("scores", "icc", "interval"),
+    [
+        (
+            [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]],
+            0.28976377952755916,
+            (0.018786513375, 0.761084369649),
+        ),
+        (
+            [
+                [0.01, 0.034],
+                [0.202, 0.151],
+                [0.319, 0.4],
+                [0.26, 0.299],
+                [-0.033, 0.059],
+                [0.228, 0.295],
+                [0.255, 0.265],
+                [0.005, 0.193],
+                [0.272, 0.422],
+                [0.04, 0.013],
+                [0.163, 0.162],
+                [0.277, 0.253],
+            ],
+            0.8049990548184082,
+            (0.409090857352, 0.941513168681),
+        ),
+    ],
+)
+def test_the_interval_of_the_icc_is_pingouins(scores, icc, interval):
+    """pingouin 0.6.1, intraclass_corr, row ICC(A,1); the first scores are Shrout and Fleiss's own."""
+    assert icc_2_1(np.array(scores)) == pytest.approx(icc, abs=1e-9)
+    assert icc_interval(np.array(scores)) == pytest.approx(interval, abs=1e-9)
+
+
+@pytest.mark.parametrize("scores", [np.zeros((1, 2)), np.full((6, 2), 0.3)])
+def test_the_interval_of_an_unknown_icc_is_unknown(scores):
+    assert np.isnan(icc_interval(scores)).all()
+
+
+def test_raters_who_agree_fully_leave_no_doubt():
+    assert icc_interval(np.repeat([[0.1], [0.2], [0.4]], 2, axis=1)) == (1, 1)
+
+
+def test_bland_and_altmans_peak_flow_meters():
+    """Lancet 1986, table 1: the first of each two readings; mean difference -2.1, standard deviation 38.8 l/min."""
+    wright = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
+    mini = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451]
+    limits = limits_of_agreement(np.array(wright), np.array(mini))
+    assert limits.bias == pytest.approx(-2.1, abs=0.05)
+    assert (limits.high - limits.bias) / 1.96 == pytest.approx(38.8, abs=0.05)

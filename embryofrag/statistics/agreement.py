@@ -48,18 +48,68 @@ def icc_2_1(scores_NR: np.ndarray) -> float:
     >>> round(icc_2_1(np.array(scores)), 2)  # table 4 of the source
     0.29
     """
-    scores_NR = np.asarray(scores_NR, np.float64)
+    squares = _mean_squares(np.asarray(scores_NR, np.float64))
+    return np.nan if squares is None else _icc(squares)
+
+
+def icc_interval(scores_NR: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % interval of `icc_2_1` for independent targets (Shrout and Fleiss 1979, p. 424), nan as that is.
+
+    >>> scores = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    >>> [round(end, 2) for end in icc_interval(np.array(scores))]
+    [0.02, 0.76]
+    """
+    from scipy.stats import f  # imported here because training scores frames without it
+
+    squares = _mean_squares(np.asarray(scores_NR, np.float64))
+    if squares is None:
+        return np.nan, np.nan
+    n, k = squares.num_targets, squares.num_raters
+    if not squares.residual:
+        return (_icc(squares),) * 2
+    icc, raters_f = _icc(squares), squares.raters / squares.residual
+    middle = n * (1 + (k - 1) * icc) - k * icc
+    freedom = (k - 1) * (n - 1) * (k * icc * raters_f + middle) ** 2
+    freedom /= (n - 1) * (k * icc * raters_f) ** 2 + middle**2
+    low_f, high_f = f.ppf(0.975, n - 1, freedom), f.ppf(0.975, freedom, n - 1)
+    noise = k * squares.raters + (k * n - k - n) * squares.residual
+    low = n * (squares.targets - low_f * squares.residual) / (low_f * noise + n * squares.targets)
+    high = n * (high_f * squares.targets - squares.residual) / (noise + n * high_f * squares.targets)
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MeanSquares:
+    """Analysis of variance of one score a target and rater."""
+
+    num_targets: int
+    num_raters: int
+    targets: float
+    raters: float
+    residual: float
+
+
+def _mean_squares(scores_NR: np.ndarray) -> _MeanSquares | None:
+    """Mean squares; None for fewer than two targets or without any variance."""
     num_targets, num_raters = scores_NR.shape
     if num_targets < 2 or not np.ptp(scores_NR):
-        return np.nan
+        return None
     centred_NR = scores_NR - scores_NR.mean()
     target_N, rater_R = centred_NR.mean(axis=1), centred_NR.mean(axis=0)
     residual_NR = centred_NR - target_N[:, None] - rater_R
-    between_targets = num_raters * (target_N**2).sum() / (num_targets - 1)
-    between_raters = num_targets * (rater_R**2).sum() / (num_raters - 1)
-    residual = (residual_NR**2).sum() / ((num_targets - 1) * (num_raters - 1))
-    total = between_targets + (num_raters - 1) * residual + num_raters * (between_raters - residual) / num_targets
-    return float((between_targets - residual) / total)
+    return _MeanSquares(
+        num_targets=num_targets,
+        num_raters=num_raters,
+        targets=num_raters * (target_N**2).sum() / (num_targets - 1),
+        raters=num_targets * (rater_R**2).sum() / (num_raters - 1),
+        residual=(residual_NR**2).sum() / ((num_targets - 1) * (num_raters - 1)),
+    )
+
+
+def _icc(squares: _MeanSquares) -> float:
+    n, k = squares.num_targets, squares.num_raters
+    noise = (k - 1) * squares.residual + k * (squares.raters - squares.residual) / n
+    return float((squares.targets - squares.residual) / (squares.targets + noise))
 
 
 def confusion_matrix(true_N: np.ndarray, predicted_N: np.ndarray, num_grades: int) -> np.ndarray:
