@@ -10,8 +10,8 @@ from functools import cache
 import cv2
 import numpy as np
 
-SLOPE_TILE_PX = 768
-"""Side of a grain tile; no lit patch may be larger."""
+SLOPE_TILE_PX = 800
+"""Side of a grain tile; no lit patch may be larger, so no frame either."""
 
 WHITE_TILE_PX = 1024
 """Side of the white noise tile; no frame may be larger."""
