@@ -1,5 +1,7 @@
 """Parity is counted exactly and judged by both limits."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from embryofrag.engine.parity import Answers, compare_answers, pack_answers, unpack_answers
@@ -20,6 +22,20 @@ def test_counts_and_judges():
     assert str(parity).startswith("0.1000% of 10000 mask pixels differ (limit 0.1000%)")
 
 
+def located(num_flipped: int) -> Answers:
+    masks = np.zeros((2, 100, 100), bool)
+    masks.flat[:num_flipped] = True
+    return replace(answers(), locator_masks_NHW=masks)
+
+
+def test_locator_is_held_to_the_limit_by_itself():
+    parity = compare_answers(located(0), located(20))
+    assert (parity.locator_differ_frac, parity.mask_differ_frac, parity.passed) == (0.001, 0.0, True)
+    assert "0.1000% of the locator's differ" in str(parity)
+    assert not compare_answers(located(0), located(21)).passed
+    assert compare_answers(answers(), answers()).locator_differ_frac is None
+
+
 def test_not_a_number_does_not_pass():
     assert not compare_answers(answers(), answers(0, np.nan)).passed
 
@@ -27,5 +43,8 @@ def test_not_a_number_does_not_pass():
 def test_packed_answers_come_back():
     packed = pack_answers(answers(7))
     one = unpack_answers(packed, 1)
+    assert one.locator_masks_NHW is None
+    back = unpack_answers(pack_answers(located(30)), 1)
+    assert np.array_equal(back.locator_masks_NHW, located(30).locator_masks_NHW[:1])
     assert np.array_equal(one.masks_NKHW, answers(7).masks_NKHW[:1])
     assert np.array_equal(one.ratios_N, answers(7).ratios_N[:1])

@@ -1,14 +1,18 @@
 """Tiny UNTRAINED models for the engine tests, drawn by code."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from embryofrag.engine.model import ModelHeader, ModelInfo, write_model
+from embryofrag.engine.model import Crop, ModelHeader, ModelInfo, write_model
 from embryofrag.network.config import NetworkConfig
 from embryofrag.network.seeded import module_weights, seeded_network
 
 TINY = NetworkConfig(backbone="resnet18", width=0.125, input_px=64)
+TINY_LOCATOR = replace(TINY, input_px=32)
+LOCATOR_SHARES = (0.05, 0.3)
+"""Masks that leave something to crop to."""
 
 
 def draw_discs(size_px: int, count: int) -> np.ndarray:
@@ -33,3 +37,17 @@ def write_tiny_model(
     weights = module_weights(seeded_network(config, seed, frames))
     header = ModelHeader(name=name, trained=False, network=config.to_dict())
     return write_model(out, header, {"a": weights, "b": weights}, frames)
+
+
+def write_tiny_model_with_locator(out: Path, *, diameter_share: float = 0.7, num_probe_frames: int = 4) -> ModelInfo:
+    """Write an untrained model folder whose modules look at the embryo that its locator finds."""
+    frames, whole = draw_discs(TINY.input_px, num_probe_frames), draw_discs(TINY_LOCATOR.input_px, num_probe_frames)
+    weights = module_weights(seeded_network(TINY, 0, frames))
+    locator = module_weights(seeded_network(TINY_LOCATOR, 1, whole, LOCATOR_SHARES))
+    header = ModelHeader(
+        name="located",
+        trained=False,
+        network=TINY.to_dict(),
+        crop=Crop(locator=TINY_LOCATOR.to_dict(), diameter_share=diameter_share),
+    )
+    return write_model(out, header, {"a": weights, "b": weights, "locator": locator}, frames, whole)

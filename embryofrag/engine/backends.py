@@ -24,7 +24,7 @@ def _load_openvino(folder: Path, manifest: EngineManifest, module: str, num_thre
         folder,
         engine_id=manifest.engine_id(module),
         module=module,
-        input_px=manifest.input_px,
+        input_px=manifest.input_px_of(module),
         precision=manifest.precision,
         num_threads=num_threads,
     )

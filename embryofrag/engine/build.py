@@ -11,7 +11,6 @@ import torch
 
 from embryofrag import __version__
 from embryofrag.engine.backends import BACKENDS
-from embryofrag.engine.contract import MODULES
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.eager import EagerEngine, load_deployed
 from embryofrag.engine.machine import cpu_features
@@ -25,7 +24,7 @@ from embryofrag.engine.manifest import (
 )
 from embryofrag.engine.model import ModelInfo, read_model, read_probe
 from embryofrag.engine.openvino import HEAD_FILE, has_precision, import_openvino, module_file
-from embryofrag.engine.parity import Answers, Parity, compare_answers, pack_answers
+from embryofrag.engine.parity import Answers, Parity, compare_answers, judge_results, pack_answers
 from embryofrag.errors import EmbryofragError, UsageError
 
 
@@ -60,7 +59,7 @@ def build_engines(
     precision: str = "auto",
     out: Path | None = None,
 ) -> BuildReport:
-    """Compile both modules of a model, check them on the probe, and put them in place.
+    """Compile the modules of a model, check them on the probe, and put them in place.
 
     All is written to a folder beside the target and renamed once the parity gate is passed, so a failed build
     leaves an older one as it was and nothing of its own.
@@ -119,10 +118,9 @@ def _can_run(engine: str, precision: str) -> bool:
 
 
 def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str) -> Parity:
-    """Compile, check and describe both modules in `folder`; the manifest comes last."""
-    images = read_probe(model)
-    expected = _reference_answers(model, images)
-    for module in MODULES:
+    """Compile, check and describe the modules in `folder`; the manifest comes last."""
+    expected = _reference_answers(model)
+    for module in model.modules:
         COMPILERS[engine].compile(model, module, folder)
     np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(expected))
     manifest = EngineManifest(
@@ -136,8 +134,9 @@ def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str) -> 
         files={path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
         versions={"embryofrag": __version__, **COMPILERS[engine].versions()},
         parity={},
+        locator_input_px=model.crop and model.crop.input_px,
     )
-    parity = compare_answers(expected, _compiled_answers(folder, manifest, images))
+    parity = compare_answers(expected, _compiled_answers(folder, manifest, model))
     if not parity.passed:
         remedy = "keep to the reference and report it" if precision == "fp32" else rebuild_command(model.path, "fp32")
         raise EmbryofragError(
@@ -148,18 +147,21 @@ def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str) -> 
     return parity
 
 
-def _reference_answers(model: ModelInfo, images_NHWC: np.ndarray) -> Answers:
-    masks = EagerEngine(model, "a", engine_id="reference").run(images_NHWC) > model.mask_threshold
-    return Answers(masks_NKHW=masks, ratios_N=EagerEngine(model, "b", engine_id="reference").run(images_NHWC))
+def _reference_answers(model: ModelInfo) -> Answers:
+    results = {
+        module: EagerEngine(model, module, engine_id="reference").run(read_probe(model, module))
+        for module in model.modules
+    }
+    return judge_results(results, model)
 
 
-def _compiled_answers(folder: Path, manifest: EngineManifest, images_NHWC: np.ndarray) -> Answers:
+def _compiled_answers(folder: Path, manifest: EngineManifest, model: ModelInfo) -> Answers:
     results = {}
-    for module in MODULES:
+    for module in model.modules:
         loaded = BACKENDS[manifest.backend].load(folder, manifest, module, None)
-        results[module] = loaded.run(images_NHWC)
+        results[module] = loaded.run(read_probe(model, module))
         loaded.close()
-    return Answers(masks_NKHW=results["a"] > manifest.mask_threshold, ratios_N=results["b"])
+    return judge_results(results, model)
 
 
 def _put_in_place(unfinished: Path, target: Path) -> None:
@@ -178,9 +180,10 @@ def _put_in_place(unfinished: Path, target: Path) -> None:
 
 
 def _compile_openvino(model: ModelInfo, module: str, folder: Path) -> None:
-    """Write module "a" as one graph and "b" as two: OpenVINO knows one precision for a graph, and the head is fp32."""
+    """Write "b" as two graphs, the others as one: OpenVINO knows one precision for a graph, and the head is fp32."""
     deployed = load_deployed(model, module)
-    frame = torch.zeros((1, model.input_px, model.input_px, 3), dtype=torch.uint8)
+    input_px = model.network_of(module)["input_px"]
+    frame = torch.zeros((1, input_px, input_px, 3), dtype=torch.uint8)
     parts = {module_file(module): (deployed, frame)}
     if module == "b":
         pooled = torch.zeros((1, deployed.head.mlp.pooled_channels))

@@ -14,14 +14,14 @@ from embryofrag.network.modules import DEPLOYED
 
 
 def load_deployed(model: ModelInfo, module: str) -> torch.nn.Module:
-    """Return module "a" or "b" of a model in evaluation mode, on the CPU.
+    """Return one of a model's modules in evaluation mode, on the CPU.
 
     Raises:
         EmbryofragError: the weights are missing, changed, or do not fit the network that ``model.json`` states.
     """
     path = verified_file(model, weights_file(module))
     try:
-        network = AttnRegDeepLab(NetworkConfig.from_dict(model.network))
+        network = AttnRegDeepLab(NetworkConfig.from_dict(model.network_of(module)))
         network.load_state_dict(load_file(path))
     except (ValueError, RuntimeError, SafetensorError) as error:
         raise EmbryofragError(f"{path} does not fit the network in model.json ({error}): {REMEDY}") from error
@@ -34,7 +34,7 @@ class EagerEngine:
     def __init__(self, model: ModelInfo, module: str, *, engine_id: str):
         self.id = engine_id
         self.module = module
-        self.input_px = model.input_px
+        self.input_px = model.network_of(module)["input_px"]
         self._deployed = load_deployed(model, module)
 
     @torch.inference_mode()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from embryofrag.engine.contract import LOCATOR, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.model import ModelInfo
 from embryofrag.errors import EmbryofragError
@@ -25,6 +26,7 @@ class EngineManifest:
     network_sha256: str
     """Of the network's config."""
     input_px: int
+    """Of modules A and B."""
     mask_threshold: float
     """The threshold the parity was counted at."""
     needs: tuple[str, ...]
@@ -33,8 +35,10 @@ class EngineManifest:
     """sha256 by file name."""
     versions: Mapping[str, str]
     """Of embryofrag and of what compiled the engine."""
-    parity: Mapping[str, float]
+    parity: Mapping[str, float | None]
     """The fields of `Parity`."""
+    locator_input_px: int | None = None
+    """None, and not in the file, where the model has no locator."""
 
     @property
     def name(self) -> str:
@@ -43,9 +47,13 @@ class EngineManifest:
 
     def engine_id(self, module: str) -> str:
         """Return "<backend>-<precision>:<8 hex>" of one module, from the content that its results follow from."""
-        names = sorted(name for name in self.files if name.startswith(f"module_{module}"))
-        content = [self.name, self.model_id, self.input_px, *(self.files[name] for name in names)]
+        names = sorted(name for name in self.files if name.startswith(file_stem(module)))
+        content = [self.name, self.model_id, self.input_px_of(module), *(self.files[name] for name in names)]
         return f"{self.name}:{sha256_of_values(content)[:8]}"
+
+    def input_px_of(self, module: str) -> int:
+        """Return the side of a module's input."""
+        return self.locator_input_px if module == LOCATOR else self.input_px
 
 
 def engine_name(backend: str, precision: str) -> str:
@@ -65,6 +73,8 @@ def rebuild_command(model_dir: Path, precision: str) -> str:
 def write_manifest(folder: Path, manifest: EngineManifest) -> None:
     """Write the manifest with its own checksum."""
     content = {"schema": MANIFEST_SCHEMA, **asdict(manifest), "needs": list(manifest.needs)}
+    if manifest.locator_input_px is None:
+        del content["locator_input_px"]
     document = {**content, "sha256": sha256_of_values(content)}
     (folder / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
@@ -86,13 +96,13 @@ def read_manifest(folder: Path, model: ModelInfo) -> EngineManifest:
     if schema != MANIFEST_SCHEMA:
         raise EmbryofragError(f"{folder} was built by another version of embryofrag (schema {schema}); {remedy}")
     names = {field.name for field in fields(EngineManifest)}
-    if sha256_of_values(document) != stated or set(document) != {"schema", *names}:
+    if sha256_of_values(document) != stated or set(document) | {"locator_input_px"} != {"schema", *names}:
         raise EmbryofragError(f"{folder / MANIFEST_FILE} was changed after the build; {remedy}")
     del document["schema"]
     manifest = EngineManifest(**{**document, "needs": tuple(document["needs"])})
-    built_for = (manifest.name, manifest.model_id, manifest.network_sha256, manifest.input_px, manifest.mask_threshold)
-    wanted = (folder.name, model.id, sha256_of_values(dict(model.network)), model.input_px, model.mask_threshold)
-    if built_for != wanted:
+    built_for = [manifest.name, manifest.model_id, manifest.network_sha256, manifest.input_px, manifest.mask_threshold]
+    wanted = [folder.name, model.id, sha256_of_values(dict(model.network)), model.input_px, model.mask_threshold]
+    if [*built_for, manifest.locator_input_px] != [*wanted, model.crop and model.crop.input_px]:
         raise EmbryofragError(
             f"{folder} was built as {manifest.name} at {manifest.input_px} px from model {manifest.model_id}, "
             f"but this is {model.id} at {model.input_px} px; {remedy}"

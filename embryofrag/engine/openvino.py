@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embryofrag.engine.contract import check_images
+from embryofrag.engine.contract import check_images, file_stem
 from embryofrag.engine.machine import num_cpus
 from embryofrag.engine.signal_stack import keep_signal_stack
 from embryofrag.errors import EmbryofragError
@@ -43,7 +43,7 @@ def module_file(module: str) -> str:
     >>> module_file("a")
     'module_a.xml'
     """
-    return f"module_{module}.xml"
+    return f"{file_stem(module)}.xml"
 
 
 class OpenVinoEngine:

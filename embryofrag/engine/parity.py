@@ -5,20 +5,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embryofrag.engine.contract import LOCATOR
+from embryofrag.engine.model import ModelHeader
+
 MASK_DIFFER_LIMIT_FRAC = 0.001
-"""Share of mask pixels, over both channels of all probe frames, that may fall on the other side of the threshold."""
+"""Share of mask pixels, over both channels of all probe frames, that may fall on the other side of the threshold.
+
+The locator's embryo mask is held to the same share by itself: its few pixels would not weigh among module A's.
+"""
 RATIO_DIFFERENCE_LIMIT = 0.002
 """Largest difference of a probe frame's ratio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a pair of engines says about the probe."""
+    """What the engines of a model say about the probe."""
 
     masks_NKHW: np.ndarray
     """bool (N, 2, S, S)."""
     ratios_N: np.ndarray
     """float32 (N,)."""
+    locator_masks_NHW: np.ndarray | None = None
+    """The locator's embryo masks, bool (N, L, L); None without a locator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,26 +40,38 @@ class Parity:
     mask_differ_limit_frac: float
     ratio_max_difference: float
     ratio_difference_limit: float
+    locator_differ_frac: float | None
+    """Share of the locator's mask pixels that differ; None without a locator."""
 
     @property
     def passed(self) -> bool:
-        """Whether both figures are within their limits; a ratio that is not a number is not."""
+        """Whether all figures are within their limits; a ratio that is not a number is not."""
         return (
-            self.mask_differ_frac <= self.mask_differ_limit_frac
+            max(self.mask_differ_frac, self.locator_differ_frac or 0.0) <= self.mask_differ_limit_frac
             and self.ratio_max_difference <= self.ratio_difference_limit
         )
 
     def __str__(self) -> str:
+        locator = "" if self.locator_differ_frac is None else f"and {self.locator_differ_frac:.4%} of the locator's "
         return (
-            f"{self.mask_differ_frac:.4%} of {self.num_mask_pixels} mask pixels differ "
+            f"{self.mask_differ_frac:.4%} of {self.num_mask_pixels} mask pixels {locator}differ "
             f"(limit {self.mask_differ_limit_frac:.4%}), ratios by at most {self.ratio_max_difference:.6f} "
             f"(limit {self.ratio_difference_limit})"
         )
 
 
+def judge_results(results: Mapping[str, np.ndarray], model: ModelHeader) -> Answers:
+    """Compare with the thresholds what the modules' engines returned, by module."""
+    located = results[LOCATOR][:, 1] > model.crop.threshold if LOCATOR in results else None
+    return Answers(masks_NKHW=results["a"] > model.mask_threshold, ratios_N=results["b"], locator_masks_NHW=located)
+
+
 def compare_answers(expected: Answers, got: Answers) -> Parity:
     """Count what differs between two answers to the same frames."""
     num_differ = int(np.count_nonzero(expected.masks_NKHW != got.masks_NKHW))
+    locator_differ_frac = None
+    if expected.locator_masks_NHW is not None:
+        locator_differ_frac = float(np.mean(expected.locator_masks_NHW != got.locator_masks_NHW))
     return Parity(
         num_images=len(expected.ratios_N),
         num_mask_pixels=expected.masks_NKHW.size,
@@ -60,20 +80,29 @@ def compare_answers(expected: Answers, got: Answers) -> Parity:
         mask_differ_limit_frac=MASK_DIFFER_LIMIT_FRAC,
         ratio_max_difference=float(np.max(np.abs(expected.ratios_N - got.ratios_N))),
         ratio_difference_limit=RATIO_DIFFERENCE_LIMIT,
+        locator_differ_frac=locator_differ_frac,
     )
 
 
 def pack_answers(answers: Answers) -> dict[str, np.ndarray]:
     """Return the answers as small arrays for an ``.npz`` file."""
-    return {
-        "masks_packed": np.packbits(answers.masks_NKHW),
-        "masks_shape": np.array(answers.masks_NKHW.shape),
-        "ratios": answers.ratios_N,
-    }
+    packed = {**_pack(answers.masks_NKHW, "masks"), "ratios": answers.ratios_N}
+    return packed if answers.locator_masks_NHW is None else packed | _pack(answers.locator_masks_NHW, "locator")
 
 
 def unpack_answers(arrays: Mapping[str, np.ndarray], num_images: int) -> Answers:
     """Return the first `num_images` answers that `pack_answers` packed."""
-    shape = tuple(arrays["masks_shape"])
-    masks = np.unpackbits(arrays["masks_packed"], count=int(np.prod(shape))).astype(bool).reshape(shape)
-    return Answers(masks_NKHW=masks[:num_images], ratios_N=arrays["ratios"][:num_images])
+    return Answers(
+        masks_NKHW=_unpack(arrays, "masks")[:num_images],
+        ratios_N=arrays["ratios"][:num_images],
+        locator_masks_NHW=_unpack(arrays, "locator")[:num_images] if "locator_shape" in arrays else None,
+    )
+
+
+def _pack(masks: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    return {f"{name}_packed": np.packbits(masks), f"{name}_shape": np.array(masks.shape)}
+
+
+def _unpack(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    shape = tuple(arrays[f"{name}_shape"])
+    return np.unpackbits(arrays[f"{name}_packed"], count=int(np.prod(shape))).astype(bool).reshape(shape)

@@ -3,14 +3,14 @@
 Choosing reads JSON only, so a run that finds nothing to do loads neither OpenVINO nor PyTorch.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from embryofrag.engine.backends import BACKENDS, REFERENCE
-from embryofrag.engine.contract import MODULES, Engine
+from embryofrag.engine.contract import LOCATOR, MODULES, Engine
 from embryofrag.engine.digest import sha256_of_values
 from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
@@ -22,12 +22,14 @@ from embryofrag.engine.manifest import (
     rebuild_command,
     verify_files,
 )
-from embryofrag.engine.model import ModelInfo, read_model, read_probe
-from embryofrag.engine.parity import Answers, compare_answers, unpack_answers
+from embryofrag.engine.model import Crop, ModelInfo, read_model, read_probe
+from embryofrag.engine.parity import Answers, compare_answers, judge_results, unpack_answers
 from embryofrag.errors import EmbryofragError, UsageError
 
 LOAD_PROBE_IMAGES = 2
 """Probe frames every load is checked with; the build was checked with all of them."""
+CROPS = ("auto", "embryo", "frame")
+"""What modules A and B look at: what the model says, the window around the embryo, the whole frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +47,26 @@ class EngineChoice:
     engine_b_id: str
     input_px: int
     mask_threshold: float
+    crop: Crop | None = None
+    """Where modules A and B look; None: at whole frames, and the locator, if there is one, is not loaded."""
+    engine_locator_id: str | None = None
+    """None without `crop`."""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that run, in their order."""
+        return MODULES if self.crop is None else (LOCATOR, *MODULES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnginePair:
-    """Both loaded modules of one model. The two may run at the same time, each for one caller."""
+    """The loaded modules of one model. They may run at the same time, each for one caller."""
 
     choice: EngineChoice
     engine_a: Engine
     engine_b: Engine
+    locator: Engine | None = None
+    """None where modules A and B look at whole frames."""
 
     def masks(self, images_NHWC: np.ndarray) -> np.ndarray:
         """Return probabilities float32 (N, 2, S, S), fragment and embryo, of uint8 (N, S, S, 3)."""
@@ -63,15 +76,21 @@ class EnginePair:
         """Return ratios float32 (N,), 0..1, of uint8 (N, S, S, 3)."""
         return self.engine_b.run(images_NHWC)
 
-    def answers(self, images_NHWC: np.ndarray) -> Answers:
-        """Return thresholded masks and ratios, as parity counts them."""
-        masks = self.masks(images_NHWC) > self.choice.mask_threshold
-        return Answers(masks_NKHW=masks, ratios_N=self.ratios(images_NHWC))
+    def locate(self, images_NLLC: np.ndarray) -> np.ndarray:
+        """Return the locator's embryo probabilities float32 (N, L, L) of whole frames uint8 (N, L, L, 3)."""
+        return self.locator.run(images_NLLC)[:, 1]
+
+    def answers(self, images: Mapping[str, np.ndarray]) -> Answers:
+        """Return thresholded masks and ratios of the probe frames of each module, as parity counts them."""
+        return judge_results({module: self._engine(module).run(images[module]) for module in images}, self.choice.model)
 
     def close(self) -> None:
-        """Close both engines."""
-        self.engine_a.close()
-        self.engine_b.close()
+        """Close all engines."""
+        for module in self.choice.modules:
+            self._engine(module).close()
+
+    def _engine(self, module: str) -> Engine:
+        return {LOCATOR: self.locator, "a": self.engine_a, "b": self.engine_b}[module]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,22 +102,24 @@ class EngineState:
     """None: fine. Else the sentence with the remedy."""
 
 
-def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto") -> EngineChoice:
+def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto", crop: str = "auto") -> EngineChoice:
     """Choose the engine of a model.
 
     Args:
         model_dir: The model folder.
         engine: "auto", a key of `BACKENDS`, or "eager".
         precision: "auto" or a precision of the backend.
+        crop: One of `CROPS`.
 
     Raises:
-        UsageError: no such engine or precision.
+        UsageError: no such engine, precision or crop, or a crop that the model has no locator for.
         EmbryofragError: the model cannot be read; no engine that fits is built; the one that fits was changed.
     """
     _check_names(engine, precision)
     model = read_model(model_dir)
+    in_force = _crop_in_force(model, crop)
     if engine == REFERENCE:
-        return _reference_choice(model)
+        return _reference_choice(model, in_force)
     passed_over = []
     for backend, candidate in _candidates(engine, precision):
         name = engine_name(backend, candidate)
@@ -109,7 +130,7 @@ def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto"
         elif not folder.is_dir():
             passed_over.append(f"{name}: not built")
         else:
-            return _compiled_choice(model, folder, _reason(engine, precision, name, passed_over))
+            return _compiled_choice(model, in_force, folder, _reason(engine, precision, name, passed_over))
     raise EmbryofragError(
         f"no compiled engine of {model.id} can run here ({'; '.join(passed_over)}): "
         f"build one with {rebuild_command(model.path, precision)}"
@@ -117,7 +138,7 @@ def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto"
 
 
 def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePair:
-    """Load both modules, after comparing every file with the manifest, and check them with the probe.
+    """Load the modules, after comparing every file with the manifest, and check them with the probe.
 
     Args:
         choice: What `choose_engine` returned.
@@ -131,7 +152,7 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
     if choice.folder is None:
         return _load_reference(choice)
     manifest = read_manifest(choice.folder, choice.model)
-    if (manifest.engine_id("a"), manifest.engine_id("b")) != (choice.engine_a_id, choice.engine_b_id):
+    if any(getattr(choice, name) != built for name, built in _ids(manifest.engine_id, choice.crop).items()):
         raise EmbryofragError(f"{choice.folder} was built anew since the run began: start the run again")
     missing = set(manifest.needs) - cpu_features()
     if missing:
@@ -141,8 +162,7 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
         )
     verify_files(choice.folder, manifest, choice.model.path)
     load = BACKENDS[choice.backend].load
-    engine_a, engine_b = (load(choice.folder, manifest, module, num_threads) for module in MODULES)
-    pair = EnginePair(choice=choice, engine_a=engine_a, engine_b=engine_b)
+    pair = _pair(choice, {module: load(choice.folder, manifest, module, num_threads) for module in choice.modules})
     _check_probe(pair)
     return pair
 
@@ -154,19 +174,23 @@ def _load_reference(choice: EngineChoice) -> EnginePair:
         raise EmbryofragError(
             f"the reference engine needs {error.name}, which is not installed: pip install 'embryofrag[train]'"
         ) from error
-    return EnginePair(
-        choice=choice,
-        engine_a=EagerEngine(choice.model, "a", engine_id=choice.engine_a_id),
-        engine_b=EagerEngine(choice.model, "b", engine_id=choice.engine_b_id),
-    )
+    ids = {LOCATOR: choice.engine_locator_id, "a": choice.engine_a_id, "b": choice.engine_b_id}
+    loaded = {module: EagerEngine(choice.model, module, engine_id=ids[module]) for module in choice.modules}
+    return _pair(choice, loaded)
+
+
+def _pair(choice: EngineChoice, loaded: Mapping[str, Engine]) -> EnginePair:
+    return EnginePair(choice=choice, engine_a=loaded["a"], engine_b=loaded["b"], locator=loaded.get(LOCATOR))
 
 
 def _check_probe(pair: EnginePair) -> None:
     """Close the pair and raise EmbryofragError if it no longer gives the answers it was built with."""
     choice = pair.choice
-    images = read_probe(choice.model)[:LOAD_PROBE_IMAGES]
+    images = {module: read_probe(choice.model, module)[:LOAD_PROBE_IMAGES] for module in choice.modules}
     with np.load(choice.folder / EXPECTED_FILE, allow_pickle=False) as arrays:
-        expected = unpack_answers(arrays, len(images))
+        expected = unpack_answers(arrays, len(images["a"]))
+    if choice.crop is None:
+        expected = replace(expected, locator_masks_NHW=None)
     parity = compare_answers(expected, pair.answers(images))
     if not parity.passed:
         pair.close()
@@ -230,7 +254,15 @@ def _reason(engine: str, precision: str, name: str, passed_over: list[str]) -> s
     return f"auto: took {name} ({because})"
 
 
-def _compiled_choice(model: ModelInfo, folder: Path, reason: str) -> EngineChoice:
+def _crop_in_force(model: ModelInfo, crop: str) -> Crop | None:
+    if crop not in CROPS:
+        raise UsageError(f"no crop {crop!r}: choose one of {', '.join(CROPS)}")
+    if crop == "embryo" and model.crop is None:
+        raise UsageError(f"{model.id} has no locator to find the embryo with: leave --crop out, or name another model")
+    return None if crop == "frame" else model.crop
+
+
+def _compiled_choice(model: ModelInfo, crop: Crop | None, folder: Path, reason: str) -> EngineChoice:
     manifest = read_manifest(folder, model)
     return EngineChoice(
         model=model,
@@ -238,23 +270,31 @@ def _compiled_choice(model: ModelInfo, folder: Path, reason: str) -> EngineChoic
         precision=manifest.precision,
         folder=folder,
         reason=reason,
-        engine_a_id=manifest.engine_id("a"),
-        engine_b_id=manifest.engine_id("b"),
         input_px=manifest.input_px,
         mask_threshold=manifest.mask_threshold,
+        crop=crop,
+        **_ids(manifest.engine_id, crop),
     )
 
 
-def _reference_choice(model: ModelInfo) -> EngineChoice:
-    ids = [f"{REFERENCE}-fp32:{sha256_of_values([model.id, module])[:8]}" for module in MODULES]
+def _reference_choice(model: ModelInfo, crop: Crop | None) -> EngineChoice:
     return EngineChoice(
         model=model,
         backend=REFERENCE,
         precision="fp32",
         folder=None,
         reason="took the PyTorch reference as asked; a compiled engine is several times faster",
-        engine_a_id=ids[0],
-        engine_b_id=ids[1],
         input_px=model.input_px,
         mask_threshold=model.mask_threshold,
+        crop=crop,
+        **_ids(lambda module: f"{REFERENCE}-fp32:{sha256_of_values([model.id, module])[:8]}", crop),
     )
+
+
+def _ids(engine_id: Callable[[str], str], crop: Crop | None) -> dict[str, str | None]:
+    """The fields of an `EngineChoice` that name its engines."""
+    return {
+        "engine_a_id": engine_id("a"),
+        "engine_b_id": engine_id("b"),
+        "engine_locator_id": None if crop is None else engine_id(LOCATOR),
+    }

@@ -69,4 +69,5 @@ class RatioFromPooled(nn.Module):
         return torch.sigmoid(self.mlp.ratio_logit(self.mlp.to_latent(pooled)))
 
 
-DEPLOYED = {"a": ModuleA, "b": ModuleB}
+DEPLOYED = {"a": ModuleA, "b": ModuleB, "locator": ModuleA}
+"""By the module's name; the locator is a small network of the same kind, of which only the embryo mask is used."""
