@@ -39,7 +39,7 @@ class Axes:
 
 def _share(value: float, edges: Point) -> float:
     low, high = edges
-    return min(max((value - low) / (high - low), 0.0), 1.0) if high > low else 0.5
+    return min(max((value - low) / (high - low), 0.0), 1.0) if high != low else 0.5
 
 
 def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
