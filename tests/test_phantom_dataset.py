@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from embryofrag.errors import EmbryofragError, UsageError
-from embryofrag.phantom import INSTRUMENTS, write_frames
+from embryofrag.phantom import INSTRUMENTS, OUT_OF_SCOPE, Mix, write_frames
 from embryofrag.phantom.dataset import MANIFEST_COLUMNS, grade_letter
+
+MIX = Mix(out_of_scope_share=0.35, two_embryo_share=0.15)
 
 
 def read_grey(path: Path) -> np.ndarray:
@@ -16,7 +18,7 @@ def read_grey(path: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory) -> Path:
-    return write_frames(tmp_path_factory.mktemp("frames"), 9, seed=2, empty_share=0.25)
+    return write_frames(tmp_path_factory.mktemp("frames"), 18, seed=2, mix=MIX)
 
 
 def read_rows(manifest: Path) -> list[dict[str, str]]:
@@ -26,14 +28,14 @@ def read_rows(manifest: Path) -> list[dict[str, str]]:
 
 def test_manifest_agrees_with_the_mask_files(manifest):
     rows = read_rows(manifest)
-    assert len(rows) == 9
+    assert len(rows) == 18
     assert tuple(rows[0]) == MANIFEST_COLUMNS
     for row in rows:
         fragment = read_grey(manifest.parent / row["fragment_mask"])
         embryo = read_grey(manifest.parent / row["embryo_mask"])
         assert set(np.unique(fragment)) | set(np.unique(embryo)) <= {0, 255}
-        if row["stage"] == "empty":
-            assert (row["ratio"], row["grade"], embryo.any()) == ("", "", False)
+        if row["stage"] in OUT_OF_SCOPE:
+            assert (row["ratio"], row["grade"], embryo.any(), fragment.any()) == ("", "", False, False)
             continue
         ratio = ((fragment > 0) & (embryo > 0)).sum() / (embryo > 0).sum()
         assert float(row["ratio"]) == pytest.approx(ratio, abs=1e-6)
@@ -44,7 +46,9 @@ def test_images_have_the_shape_of_their_instrument_and_all_instruments_occur(man
     rows = read_rows(manifest)
     assert {row["instrument"] for row in rows} == set(INSTRUMENTS)
     for row in rows:
-        assert read_grey(manifest.parent / row["image"]).shape == INSTRUMENTS[row["instrument"]].shape
+        shape = read_grey(manifest.parent / row["image"]).shape
+        assert shape == read_grey(manifest.parent / row["embryo_mask"]).shape
+        assert row["instrument"] == "bench" or shape == INSTRUMENTS[row["instrument"]].shape
 
 
 def test_one_place_of_a_slide_is_used_once(manifest):
@@ -53,9 +57,32 @@ def test_one_place_of_a_slide_is_used_once(manifest):
 
 
 def test_fewer_frames_of_the_same_seed_are_the_first_ones(manifest, tmp_path):
-    write_frames(tmp_path / "few", 2, seed=2, empty_share=0.25)
+    write_frames(tmp_path / "few", 2, seed=2, mix=MIX)
     for name in ("000000.png", "000001.png", "000001_embryo.png"):
         assert (tmp_path / "few" / name).read_bytes() == (manifest.parent / name).read_bytes()
+
+
+def test_more_workers_write_the_same_bytes(manifest, tmp_path):
+    write_frames(tmp_path / "shared", 18, seed=2, mix=MIX, num_workers=2)
+    written = sorted((tmp_path / "shared").iterdir())
+    assert [path.name for path in written] == sorted(path.name for path in manifest.parent.iterdir())
+    assert all(path.read_bytes() == (manifest.parent / path.name).read_bytes() for path in written)
+
+
+def test_shares_of_one_draw_nothing_else(tmp_path):
+    alone = write_frames(tmp_path / "alone", 6, seed=1, instruments=("embryoscope",), mix=Mix(out_of_scope_share=1.0))
+    assert [row["stage"] for row in read_rows(alone)] == list(OUT_OF_SCOPE)
+    pairs = write_frames(tmp_path / "pairs", 2, seed=1, mix=Mix(two_embryo_share=1.0))
+    assert {row["stage"] for row in read_rows(pairs)} == {"two-embryos"}
+
+
+@pytest.mark.parametrize(
+    "mix", [Mix(out_of_scope_share=0.7, two_embryo_share=0.4), Mix(without=frozenset({"unicorns"}))]
+)
+def test_impossible_mix_is_refused_before_anything_is_written(tmp_path, mix):
+    with pytest.raises(UsageError):
+        write_frames(tmp_path / "new", 1, seed=0, mix=mix)
+    assert not (tmp_path / "new").exists()
 
 
 def test_folder_that_holds_something_is_refused(tmp_path):

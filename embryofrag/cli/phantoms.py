@@ -29,18 +29,41 @@ def phantom_options(command: Callable) -> Callable:
 @click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="Number of frames.")
 @click.option("--instrument", "instruments", multiple=True, help="Looks to draw, repeatable. [default: all]")
 @click.option(
-    "--empty-share", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of empty wells."
+    "--out-of-scope-share",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of frames without a cleavage-stage embryo.",
 )
-def phantom_frames(out: Path, seed: int, count: int, instruments: tuple[str, ...], empty_share: float) -> None:
+@click.option(
+    "--two-embryo-share",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of frames of two embryos.",
+)
+@click.option("--without", multiple=True, metavar="ELEMENT", help="Leave an element out of embryos, repeatable.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that draw.")
+def phantom_frames(
+    out: Path,
+    seed: int,
+    count: int,
+    instruments: tuple[str, ...],
+    out_of_scope_share: float,
+    two_embryo_share: float,
+    without: tuple[str, ...],
+    workers: int,
+) -> None:
     """Draw separate frames with their masks and a manifest.csv.
 
     \b
     Example:
-      embryofrag phantom frames --out phantoms --count 200 --instrument embryoscope
+      embryofrag phantom frames --out phantoms --count 200 --out-of-scope-share 0.2
     """
-    from embryofrag.phantom import INSTRUMENTS, write_frames
+    from embryofrag.phantom import INSTRUMENTS, Mix, write_frames
 
-    manifest = write_frames(out, count, seed, instruments or tuple(INSTRUMENTS), empty_share)
+    mix = Mix(out_of_scope_share=out_of_scope_share, two_embryo_share=two_embryo_share, without=frozenset(without))
+    manifest = write_frames(out, count, seed, instruments or tuple(INSTRUMENTS), mix, workers)
     click.echo(f"{count} frames, listed in {manifest}")
 
 

@@ -3,14 +3,22 @@
 import csv
 import math
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from embryofrag.errors import EmbryofragError
+from embryofrag.errors import EmbryofragError, UsageError
+from embryofrag.phantom.element import check_elements
 from embryofrag.phantom.frame import PhantomFrame, draw_frame
 from embryofrag.phantom.instrument import INSTRUMENTS, get_instrument
+from embryofrag.phantom.out_of_scope import OUT_OF_SCOPE, draw_out_of_scope
+from embryofrag.phantom.two_embryos import draw_two_embryos
 
 MANIFEST_COLUMNS = (
     "image",
@@ -70,43 +78,83 @@ def write_png(path: Path, image: np.ndarray) -> None:
     path.write_bytes(cv2.imencode(".png", ordered)[1].tobytes())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What a data set holds beside cleavage-stage embryos, and what it leaves out of them."""
+
+    out_of_scope_share: float = 0.0
+    """Share of frames of `OUT_OF_SCOPE`, its kinds in turn, 0..1; their ratio and grade stay blank."""
+    two_embryo_share: float = 0.0
+    """Share of frames of two embryos, 0..1."""
+    without: frozenset[str] = frozenset()
+    """Names of `ELEMENTS`."""
+
+
+CLEAVAGE_ONLY = Mix()
+"""One cleavage-stage embryo in every frame."""
+
+
 def write_frames(
-    out: Path, count: int, seed: int, instruments: Sequence[str] = tuple(INSTRUMENTS), empty_share: float = 0.0
+    out: Path,
+    count: int,
+    seed: int,
+    instruments: Sequence[str] = tuple(INSTRUMENTS),
+    mix: Mix = CLEAVAGE_ONLY,
+    num_workers: int = 1,
 ) -> Path:
     """Writes `count` independent frames with masks and a manifest.
 
     Args:
         out: A new or empty folder.
         count: Number of frames.
-        seed: Decides all of them; frame i of a seed is the same whatever the count.
+        seed: Decides all of them; frame i of a seed is the same whatever the count and the workers.
         instruments: Taken in turn.
-        empty_share: Share of empty wells, 0..1; their ratio and grade stay blank.
+        mix: Shares of what is not one cleavage-stage embryo.
+        num_workers: Processes that draw.
 
     Returns:
         Path of `manifest.csv`; the paths in it are relative to its folder.
 
     Raises:
         EmbryofragError: The folder holds something.
-        UsageError: No such instrument.
+        UsageError: No such instrument or element, or the shares add up to more than 1.
     """
     for name in instruments:
         get_instrument(name)
+    check_elements(mix.without)
+    if mix.out_of_scope_share + mix.two_embryo_share > 1:
+        raise UsageError("The shares of frames out of scope and of two embryos add up to more than 1: lower one.")
     make_empty_folder(out)
     manifest = out / "manifest.csv"
-    with manifest.open("w", newline="", encoding="utf-8") as file:
+    write_one = partial(_write_frame, out, seed, tuple(instruments), mix)
+    with manifest.open("w", newline="", encoding="utf-8") as file, ExitStack() as stack:
         writer = csv.DictWriter(file, MANIFEST_COLUMNS, lineterminator="\n")
         writer.writeheader()
-        for index in range(count):
-            rng = np.random.default_rng([seed, index])
-            frame_seed = int(rng.integers(2**31))
-            num_cells = 0 if rng.random() < empty_share else None
-            frame = draw_frame(frame_seed, instrument=instruments[index % len(instruments)], num_cells=num_cells)
-            writer.writerow(_write_frame(out, index, frame))
+        if num_workers == 1:
+            writer.writerows(map(write_one, range(count)))
+        else:
+            # a forked process would inherit locks of threads it does not have
+            pool = ProcessPoolExecutor(num_workers, get_context("spawn"), cv2.setNumThreads, (1,))
+            writer.writerows(stack.enter_context(pool).map(write_one, range(count), chunksize=8))
     return manifest
 
 
-def _write_frame(out: Path, index: int, frame: PhantomFrame) -> dict[str, str | int]:
-    """Writes one frame's three files and returns its manifest row."""
+def _draw_frame(seed: int, instruments: Sequence[str], mix: Mix, index: int) -> PhantomFrame:
+    """Frame `index` of a seed."""
+    rng = np.random.default_rng([seed, index])
+    frame_seed, kind = int(rng.integers(2**31)), rng.random()
+    turn, place = divmod(index, len(instruments))
+    instrument = instruments[place]
+    if kind < mix.out_of_scope_share:
+        return draw_out_of_scope(frame_seed, kind=OUT_OF_SCOPE[turn % len(OUT_OF_SCOPE)], instrument=instrument)
+    if kind < mix.out_of_scope_share + mix.two_embryo_share:
+        return draw_two_embryos(frame_seed, instrument=instrument, without=mix.without)
+    return draw_frame(frame_seed, instrument=instrument, without=mix.without)
+
+
+def _write_frame(out: Path, seed: int, instruments: Sequence[str], mix: Mix, index: int) -> dict[str, str | int]:
+    """Draws one frame, writes its three files and returns its manifest row."""
+    frame = _draw_frame(seed, instruments, mix, index)
     name = f"{index:06d}"
     files = {"image": f"{name}.png", "fragment_mask": f"{name}_fragment.png", "embryo_mask": f"{name}_embryo.png"}
     for column, pixels in zip(files, (frame.image, frame.fragment_mask, frame.embryo_mask), strict=True):
