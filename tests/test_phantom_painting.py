@@ -1,13 +1,15 @@
 """Distractors, debris, light, camera and overlay: small promises, one each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from embryofrag.phantom.body import Body
+from embryofrag.phantom.body import Body, trace_body
 from embryofrag.phantom.camera import expose, pass_through_jpeg, tint
 from embryofrag.phantom.debris import paint_debris
-from embryofrag.phantom.distractor import draw_distractors
-from embryofrag.phantom.instrument import INSTRUMENTS, draw_look, get_instrument
+from embryofrag.phantom.distractor import draw_crescents, draw_nuclei
+from embryofrag.phantom.instrument import INSTRUMENTS, draw_look, frame_instrument, get_instrument, vary_look
 from embryofrag.phantom.overlay import burn_overlay, burn_scale_bar, render_label
 from embryofrag.phantom.well import draw_well, light_bench, light_well
 from embryofrag.phantom.zona import Zona, trace_inside
@@ -30,12 +32,37 @@ def test_every_instrument_draws_looks_inside_its_ranges():
             assert np.hypot(*look.light) == pytest.approx(1)
 
 
-def test_distractors_lie_in_the_zona():
+def test_bench_pictures_are_wide_or_square_and_show_the_embryo_small_to_overfilling():
+    wide, shares = 0, []
+    for seed in range(60):
+        kind = frame_instrument(np.random.default_rng(seed), get_instrument("bench"))
+        wide += kind.shape == (480, 720)
+        shares.append(60 / kind.um_per_px[0] / min(kind.shape))
+    assert 15 < wide < 45
+    assert 0.14 < min(shares) < 0.2
+    assert 0.5 < max(shares) < 0.62
+    assert frame_instrument(np.random.default_rng(1), KIND) == KIND
+
+
+def test_varied_looks_leave_the_ranges_but_keep_pixel_size_and_light():
+    looks = [(look_of(seed), vary_look(np.random.default_rng(seed), look_of(seed))) for seed in range(40)]
+    assert all(old.um_per_px == new.um_per_px and old.light == new.light for old, new in looks)
+    assert {new.relief > KIND.relief[1] for _, new in looks} == {True, False}
+    assert min(new.jpeg_quality for _, new in looks) < 80
+
+
+def test_what_lies_on_the_cells_lies_in_the_zona():
     inside = trace_inside(ZONA, KIND.shape)
-    cell = Body(x_px=250, y_px=250, radius_px=80)
+    cells = [Body(x_px=230, y_px=250, radius_px=60), Body(x_px=290, y_px=250, radius_px=55)]
+    patches = [trace_body(cell, KIND.shape, within_HW=inside) for cell in cells]
+    painted = []
     for seed in range(10):
-        for patch, _ in draw_distractors(np.random.default_rng(seed), [cell], KIND.shape, look_of(seed), inside):
-            assert not (patch.inside & (inside[patch.window] <= 0)).any()
+        rng = np.random.default_rng(seed)
+        painted += draw_nuclei(rng, cells, KIND.shape, look_of(seed), inside)
+        painted += draw_crescents(rng, cells, patches, look_of(seed), inside)
+    assert len(painted) > 20
+    for patch, _ in painted:
+        assert not (patch.inside & (inside[patch.window] <= 0)).any()
 
 
 def test_debris_leaves_the_embryo_alone():
@@ -76,6 +103,18 @@ def test_exposure_saturates_and_keeps_the_level():
     assert grey.dtype == np.uint8
     assert grey.mean() == pytest.approx(127, abs=2)
     assert white.min() >= 245
+
+
+def test_exposure_sharpens_and_darkens_the_corners():
+    step = np.full((80, 80), 0.3, np.float32)
+    step[:, 40:] = 0.5
+    plain, sharp, dim = (
+        expose(step, replace(look_of(1), noise=0.0, sharpen=sharpen, vignette=vignette), 0.0, np.random.default_rng(0))
+        for sharpen, vignette in ((0.0, 0.0), (1.5, 0.0), (0.0, 0.5))
+    )
+    assert sharp.max() > plain.max() + 5
+    assert dim[0, 0] < 0.6 * plain[0, 0]
+    assert dim[40, 30] == pytest.approx(plain[40, 30], abs=4)
 
 
 def test_tint_and_jpeg_keep_the_shape():

@@ -6,7 +6,11 @@ Coordinates are pixels, x to the right, y down. Depth is the distance to the out
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+
+_SMOOTH_PX = 35
+"""A body of so many pixels radius, or a multiple of it, is traced on a coarser grid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +98,25 @@ def trace_body(
         return None
     dx = np.arange(left, right, dtype=np.float32)[None] - np.float32(body.x_px)
     dy = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(body.y_px)
-    depth = np.float32(body.radius_px) * (1 - _relative_radius(body, dx, dy))
+    depth = _find_depth(body, dx, dy, step=min(4, int(body.radius_px / _SMOOTH_PX) + 1))
     window = (slice(top, bottom), slice(left, right))
     if within_HW is not None:
         depth = _smooth_minimum(depth, within_HW[window], 0.3 * body.radius_px)
     return Patch(window=window, depth_px=depth, dx_px=dx, dy_px=dy, radius_px=body.radius_px, z_um=body.z_um)
+
+
+def _find_depth(body: Body, dx: np.ndarray, dy: np.ndarray, step: int) -> np.ndarray:
+    """Depth at those offsets from the centre, (h, w) float32; computed at every `step`-th pixel, linear between."""
+    if step == 1:
+        return np.float32(body.radius_px) * (1 - _relative_radius(body, dx, dy))
+    height, width = dy.shape[0], dx.shape[1]
+    middle = np.float32((step - 1) / 2)
+    # one more than needed at the end: the last pixels lie between two of the coarse ones as well
+    coarse_dx = dx[:, :1] + middle + np.arange(0, width + step, step, dtype=np.float32)[None]
+    coarse_dy = dy[:1] + middle + np.arange(0, height + step, step, dtype=np.float32)[:, None]
+    coarse = np.float32(body.radius_px) * (1 - _relative_radius(body, coarse_dx, coarse_dy))
+    size = (coarse.shape[1] * step, coarse.shape[0] * step)
+    return cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
 
 
 def _smooth_minimum(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:

@@ -64,8 +64,6 @@ def _clump_style(rng: np.random.Generator, look: Look, strength: float) -> Style
         relief=look.relief * strength,
         edge=min(0.6, look.edge * strength * rng.uniform(0.2, 0.7)),
         edge_px=max(0.7, 0.85 * look.edge_um / look.um_per_px),
-        grain=look.grain * rng.uniform(0.3, 1.2),
-        grain_px=look.grain_um / look.um_per_px,
         opacity=rng.uniform(0.4, 0.9),
     )
 

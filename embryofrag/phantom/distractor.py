@@ -1,6 +1,7 @@
-"""What lies in the embryo and is no fragment: nuclei, pronuclei, vacuoles, crescents, granules."""
+"""What lies on the cells and is no fragment: nuclei, pronuclei, vacuoles, granules, crescents and lenses."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,10 +12,10 @@ from embryofrag.phantom.optics import Style
 Painted = tuple[Patch, Style]
 
 
-def draw_distractors(
+def draw_nuclei(
     rng: np.random.Generator, cells: list[Body], shape: tuple[int, int], look: Look, inside_HW: np.ndarray
 ) -> list[Painted]:
-    """Everything to paint on the cells, in order.
+    """Pronuclei or nuclei, vacuoles and granules to paint on the cells, in order.
 
     Args:
         rng: Source of chance.
@@ -24,19 +25,99 @@ def draw_distractors(
         inside_HW: (H, W) float32 depth inside the zona.
     """
     bodies: list[tuple[Body, Style]] = []
-    granular = rng.random() < 0.25
+    granular, nucleated = rng.random() < 0.25, rng.choice([0.1, 0.4, 0.9])
     for cell in cells:
         if len(cells) == 1:
             bodies += _draw_pronuclei(rng, cell, look) if rng.random() < 0.7 else []
-        elif rng.random() < 0.35:
+        elif rng.random() < nucleated:
             bodies += _draw_nucleus(rng, cell, look)
-        if rng.random() < 0.06:
-            bodies.append(_draw_vacuole(rng, cell, look))
+        if rng.random() < 0.08:
+            bodies += [_draw_vacuole(rng, cell, look) for _ in range(rng.integers(1, 4))]
         if granular:
             bodies += _draw_granules(rng, cell, look)
-    if rng.random() < 0.55:
-        bodies += [_draw_crescent(rng, cells[rng.integers(len(cells))], look) for _ in range(rng.integers(1, 4))]
     return list(_trace_all(bodies, shape, inside_HW))
+
+
+def draw_crescents(
+    rng: np.random.Generator, cells: list[Body], patches: list[Patch], look: Look, inside_HW: np.ndarray
+) -> list[Painted]:
+    """Soft lenses on the cells, lenses where two cells overlap, crescents along a cell's outline, in order.
+
+    Args:
+        rng: Source of chance.
+        cells: The cells, lowest first.
+        patches: The same cells traced.
+        look: Contrasts and pixel size of the frame.
+        inside_HW: (H, W) float32 depth inside the zona.
+    """
+    bodies = []
+    if rng.random() < 0.5:
+        bodies = [_draw_crescent(rng, cells[rng.integers(len(cells))], look) for _ in range(rng.integers(1, 4))]
+    painted = list(_trace_all(bodies, inside_HW.shape, inside_HW))
+    if rng.random() < 0.6:
+        for index in rng.permutation(len(patches))[:3]:
+            patch = _crop_to_body(patches[index])
+            depth_px = _rim_depth(rng, patch, look) if rng.random() < 0.5 else _lens_depth(rng, patches, index, patch)
+            if depth_px is not None and depth_px.max() > 0:
+                lens = replace(patch, depth_px=np.minimum(depth_px, inside_HW[patch.window]))
+                painted.append((lens, _lens_style(rng, look, float(depth_px.max()))))
+    return painted
+
+
+def _crop_to_body(patch: Patch) -> Patch:
+    """The patch without the margin that only outlines need."""
+    rows, columns = np.flatnonzero(patch.inside.any(axis=1)), np.flatnonzero(patch.inside.any(axis=0))
+    if not len(rows):
+        return patch
+    down, across = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    top, left = patch.window[0].start, patch.window[1].start
+    return replace(
+        patch,
+        window=(slice(top + down.start, top + down.stop), slice(left + across.start, left + across.stop)),
+        depth_px=patch.depth_px[down, across],
+        dx_px=patch.dx_px[:, across],
+        dy_px=patch.dy_px[down],
+    )
+
+
+def _rim_depth(rng: np.random.Generator, patch: Patch, look: Look) -> np.ndarray:
+    """Depth in a crescent that follows the outline on one side, thickest in its middle."""
+    turn_rad = rng.uniform(0, 2 * np.pi)
+    towards = (patch.dx_px * np.float32(np.cos(turn_rad)) + patch.dy_px * np.float32(np.sin(turn_rad))) / np.float32(
+        patch.radius_px
+    )
+    half_px = np.float32(rng.uniform(1.2, 4.5) / look.um_per_px) * np.clip(towards - rng.uniform(0.1, 0.5), -0.2, 1)
+    return (half_px - np.abs(patch.depth_px - half_px - np.float32(rng.uniform(0, 2) / look.um_per_px))).astype(
+        np.float32
+    )
+
+
+def _lens_depth(rng: np.random.Generator, patches: list[Patch], index: int, patch: Patch) -> np.ndarray | None:
+    """Depth in the overlap with another cell, or None where there is none."""
+    other = patches[rng.integers(len(patches))]
+    if other is patches[index]:
+        return None
+    depth_px = np.full(patch.depth_px.shape, -1000, np.float32)
+    here, there = [], []
+    for mine, its in zip(patch.window, other.window, strict=True):
+        start, stop = max(mine.start, its.start), min(mine.stop, its.stop)
+        if stop <= start:
+            return None
+        here.append(slice(start - mine.start, stop - mine.start))
+        there.append(slice(start - its.start, stop - its.start))
+    depth_px[tuple(here)] = np.minimum(patch.depth_px[tuple(here)], other.depth_px[tuple(there)])
+    return depth_px
+
+
+def _lens_style(rng: np.random.Generator, look: Look, depth_px: float) -> Style:
+    """Brighter or darker than the cell, the softer the thicker it is, seldom with an outline of its own."""
+    return Style(
+        tone=(0.05 + 0.35 * look.relief) * rng.normal(0.3, 0.5),
+        relief=look.relief * rng.uniform(0, 0.5),
+        edge=look.edge * rng.uniform(0, 0.5) * (rng.random() < 0.3),
+        edge_px=max(1.2, depth_px * rng.uniform(0.4, 1.2)),
+        opacity=0.0,
+    )
 
 
 def _trace_all(bodies: list[tuple[Body, Style]], shape: tuple[int, int], inside_HW: np.ndarray) -> Iterator[Painted]:
@@ -55,9 +136,9 @@ def _point_in(rng: np.random.Generator, cell: Body, reach: float) -> tuple[float
 def _nuclear_style(rng: np.random.Generator, look: Look) -> Style:
     """A faint, smoother disc with a soft outline."""
     return Style(
-        tone=rng.normal(0.01, 0.02),
-        relief=look.relief * rng.uniform(-0.35, 0.15),
-        edge=look.edge * rng.uniform(0.12, 0.45),
+        tone=rng.normal(0.01, 0.035),
+        relief=look.relief * rng.uniform(-0.6, 0.3),
+        edge=look.edge * rng.uniform(0.12, 0.8),
         edge_px=max(0.8, look.edge_um * rng.uniform(0.8, 1.5) / look.um_per_px),
         grain=look.grain * rng.uniform(0.2, 0.6),
         grain_px=look.grain_um / look.um_per_px,

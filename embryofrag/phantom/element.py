@@ -13,9 +13,10 @@ ELEMENTS = (
     "debris",
     "varied_looks",
 )
-"""`pale_fragments`, `refractile_fragments` and `mosaics`: fragments of that kind look like cells instead. `nuclei`:
-pronuclei, nuclei and vacuoles. `crescents`: bright and dark lenses and crescents on and between cells. `debris`: cumulus,
-dust, sperm, scratches, bubbles. `varied_looks`: contrasts, light and camera beyond the instrument's usual ranges."""
+"""`pale_fragments`, `refractile_fragments` and `mosaics` (cells shattered into packed pieces): fragments of that kind
+look like all others instead. `nuclei`: pronuclei, nuclei and vacuoles. `crescents`: bright and dark lenses, also on
+and between cells. `debris`: cumulus, dust, sperm, scratches and bubbles. `varied_looks`: contrasts, light and camera
+beyond the instrument's usual ranges."""
 
 
 def check_elements(without: frozenset[str]) -> None:

@@ -4,7 +4,7 @@ The fragment mask is the union of the fragments' outlines with gaps up to `CLUST
 outlines a cluster; the embryo mask is the union of cells and fragment mask; both end at the zona's inner outline.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -21,8 +21,12 @@ CLUSTER_GAP_UM = 2.0
 _CLOSE_ENOUGH = 0.004
 """The ratio is not approached further than this."""
 
+_GRAINLESS_PX = 4.0
+
 _MAX_TRIES = 1500
 _PATTERN_TRIES = 500
+_MOST_TINY = 70
+"""Beyond so many tiny fragments the rest are of the usual size."""
 """After so many tries the pattern is full: the rest is scattered over the embryo and may mostly overlap."""
 
 Place = Callable[[np.random.Generator, float], tuple[float, float]]
@@ -113,7 +117,13 @@ def _draw_places(rng: np.random.Generator, cells_HW: np.ndarray, zona: Zona, rat
 
 
 def plan_fragments(
-    rng: np.random.Generator, zona: Zona, inside_HW: np.ndarray, cells_HW: np.ndarray, ratio: float, edge_px: float
+    rng: np.random.Generator,
+    zona: Zona,
+    inside_HW: np.ndarray,
+    cells_HW: np.ndarray,
+    ratio: float,
+    edge_px: float,
+    pieces: Sequence[Patch] = (),
 ) -> tuple[list[Patch], np.ndarray, np.ndarray]:
     """Adds fragments until they cover `ratio` of the embryo.
 
@@ -124,23 +134,29 @@ def plan_fragments(
         cells_HW: (H, W) bool union of the cells.
         ratio: Above 0, at most 0.7.
         edge_px: Half width of the outlines, for which the patches leave room.
+        pieces: Fragments that are there already, of a mosaic; they cover less than `ratio`.
 
     Returns:
-        Fragments in the order to paint them, fragment mask and embryo mask (H, W) bool.
+        Fragments in the order to paint them, pieces first, fragment mask and embryo mask (H, W) bool.
     """
     plan = Plan(np.zeros(cells_HW.shape, np.uint8), cells_HW.astype(np.uint8), 0, int(np.count_nonzero(cells_HW)))
     place = _draw_places(rng, cells_HW, zona, ratio)
-    median_um = rng.uniform(5.5, 11) + 16 * max(0.0, ratio - 0.15) * rng.random()
+    median_um, usual_um = _draw_median_um(rng, ratio)
     # a single small fragment stands alone in about a third of the frames that can have one
     alone = ratio < 0.06 and rng.random() < 0.35
-    patches: list[Patch] = []
+    patches = list(pieces)
+    for piece in pieces:
+        plan.add(piece, plan.gain(piece))
+    if pieces:
+        _close_gaps(plan, zona, inside_HW)
     crowding = 1.0
     anywhere = _scattered_places(rng)
     for tries in range(_MAX_TRIES):
         wanted_px = ratio * plan.embryo_px - plan.fragment_px
         if wanted_px <= _CLOSE_ENOUGH * plan.embryo_px and patches:
             break
-        diameter_um = float(np.clip(median_um * np.exp(rng.normal(0, 0.35)), 4.0, 40.0))
+        median_um = usual_um if len(patches) > _MOST_TINY else median_um
+        diameter_um = float(np.clip(median_um * np.exp(rng.normal(0, 0.35)), 2.0, 40.0))
         largest_px = np.sqrt(max(wanted_px, 4.0) / np.pi)
         radius_px = largest_px if alone else min(diameter_um / 2 / zona.um_per_px, largest_px * 1.05)
         full = tries >= _PATTERN_TRIES
@@ -155,6 +171,13 @@ def plan_fragments(
         if plan.fragment_px > 0.85 * ratio * plan.embryo_px:
             _close_gaps(plan, zona, inside_HW)
     return patches, plan.fragment_HW > 0, plan.embryo_HW > 0
+
+
+def _draw_median_um(rng: np.random.Generator, ratio: float) -> tuple[float, float]:
+    """Median diameter of the fragments, and that of the usual ones: one embryo in six has tiny, one in five large."""
+    usual_um = rng.uniform(5.5, 11) + 16 * max(0.0, ratio - 0.15) * rng.random()
+    kind, tiny_um, large_um = rng.random(), rng.uniform(2.3, 4.5), rng.uniform(10, 18)
+    return tiny_um if kind < 0.16 else large_um if kind > 0.8 else usual_um, usual_um
 
 
 def _draw_fragment(
@@ -208,32 +231,63 @@ class FragmentLook:
     edge: float
     grain: float
     opacity: float
+    roughness: float
+    """Contrast of the coarse refraction over the whole mass."""
 
 
-def draw_fragment_look(rng: np.random.Generator, look: Look) -> FragmentLook:
-    """Mostly the cells' own tone and grain; one embryo in six has bright, one in five pale smooth fragments."""
-    kind = rng.choice(["cellular", "bright", "pale"], p=[0.64, 0.16, 0.20])
-    strength = rng.uniform(0.7, 1.4)
-    return FragmentLook(
-        tone={"cellular": look.cell_tone * 0.8, "bright": rng.uniform(0.0, 0.14), "pale": rng.uniform(-0.05, 0.03)}[
-            kind
-        ],
-        relief=look.relief * strength * {"cellular": 1.3, "bright": 1.8, "pale": 0.6}[kind],
-        edge=look.edge * strength * {"cellular": 0.6, "bright": 0.6, "pale": 0.5}[kind],
-        grain=look.grain * (0.25 if kind == "pale" else rng.uniform(0.6, 1.4)),
-        opacity=rng.uniform(0.35, 0.9) if kind != "pale" else rng.uniform(0.2, 0.5),
-    )
+def draw_fragment_looks(
+    rng: np.random.Generator, look: Look, without: frozenset[str] = frozenset()
+) -> tuple[FragmentLook, FragmentLook]:
+    """The look of most fragments of one embryo and that of the odd ones among them.
+
+    Half have the cells' own tone and grain, a quarter are smooth and pale, a fifth refract brightly or darkly.
+    """
+    kinds = rng.choice(["cellular", "pale", "refractile"], p=[0.52, 0.26, 0.22], size=2)
+    looks = tuple(_draw_fragment_look(rng, look, kind, cellular=f"{kind}_fragments" in without) for kind in kinds)
+    return looks[0], looks[1]
 
 
-def fragment_style(shared: FragmentLook, look: Look, rng: np.random.Generator) -> Style:
-    """One fragment around what its embryo's fragments share."""
+def _draw_fragment_look(rng: np.random.Generator, look: Look, kind: str, *, cellular: bool) -> FragmentLook:
+    strength, bright, soft, rough, grainy, flat = rng.uniform(0, 1, 6)
+    strength = 0.7 + 0.7 * strength
+    looks = {
+        "cellular": FragmentLook(
+            tone=look.cell_tone * (0.4 + 0.8 * bright),
+            relief=look.relief * strength * 1.2,
+            edge=look.edge * strength * (0.35 + 0.5 * soft),
+            grain=look.grain * (0.5 + 1.3 * grainy),
+            opacity=0.35 + 0.55 * flat,
+            roughness=look.relief * (0.1 + 0.75 * rough),
+        ),
+        "pale": FragmentLook(
+            tone=-0.04 + 0.16 * bright,
+            relief=look.relief * strength * (0.25 + 0.5 * soft),
+            edge=look.edge * strength * (0.15 + 0.45 * rough),
+            grain=look.grain * 0.4 * grainy,
+            opacity=0.12 + 0.4 * flat,
+            roughness=look.relief * 0.1 * rough,
+        ),
+        "refractile": FragmentLook(
+            tone=(-0.10 - 0.15 * flat) if bright < 0.3 else 0.25 * bright,
+            relief=look.relief * strength * 1.9,
+            edge=look.edge * strength * (0.4 + 0.6 * soft),
+            grain=look.grain * (0.2 + 1.2 * grainy),
+            opacity=0.45 + 0.5 * flat,
+            roughness=look.relief * (0.2 + 1.1 * rough),
+        ),
+    }
+    return looks["cellular" if cellular else kind]
+
+
+def fragment_style(shared: FragmentLook, look: Look, rng: np.random.Generator, radius_px: float) -> Style:
+    """One fragment around what its embryo's fragments share; the smallest have no grain of their own."""
     vary = np.exp(rng.normal(0, 0.3, 3))
     return Style(
-        tone=shared.tone + rng.normal(0, 0.05),
+        tone=shared.tone + rng.normal(0, 0.04),
         relief=shared.relief * vary[0],
         edge=min(0.75, shared.edge * vary[1]),
         edge_px=max(0.7, 0.85 * look.edge_um / look.um_per_px),
-        grain=shared.grain * vary[2],
+        grain=shared.grain * vary[2] if radius_px > _GRAINLESS_PX else 0.0,
         grain_px=look.grain_um / look.um_per_px,
         opacity=float(np.clip(shared.opacity + rng.normal(0, 0.12), 0.1, 0.95)),
     )

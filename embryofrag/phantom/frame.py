@@ -8,21 +8,31 @@ import numpy as np
 
 from embryofrag.phantom.body import Patch, trace_body
 from embryofrag.phantom.debris import paint_debris
-from embryofrag.phantom.distractor import draw_distractors
+from embryofrag.phantom.distractor import draw_crescents, draw_nuclei
 from embryofrag.phantom.element import check_elements
-from embryofrag.phantom.fragment import draw_fragment_look, fragment_style, plan_fragments
+from embryofrag.phantom.fragment import draw_fragment_looks, fragment_style, plan_fragments
 from embryofrag.phantom.instrument import Look
-from embryofrag.phantom.optics import cell_style, find_margin_px, paint_body
+from embryofrag.phantom.optics import Style, cell_style, find_margin_px, paint_body
 from embryofrag.phantom.packing import pack_cells
+from embryofrag.phantom.perivitelline import draw_polar_bodies, paint_matter
 from embryofrag.phantom.scene import Scene, draw_scene, open_stream, photograph
+from embryofrag.phantom.shattered import draw_pieces
 from embryofrag.phantom.texture import crop_grain
 from embryofrag.phantom.zona import Zona, paint_zona, trace_inside
 
-MAX_CELLS = 8
+MAX_CELLS = 16
 MAX_RATIO = 0.7
 
-_STAGE_WEIGHTS = {1: 0.10, 2: 0.28, 3: 0.10, 4: 0.28, 5: 0.06, 6: 0.06, 7: 0.04, 8: 0.08}
+_STAGE_WEIGHTS = {1: 0.15, 2: 0.22, 3: 0.10, 4: 0.23, 5: 0.06, 6: 0.06, 7: 0.04, 8: 0.08} | dict.fromkeys(
+    range(9, MAX_CELLS + 1), 0.06 / 8
+)
 """Share of frames by number of cells, where the caller names none."""
+
+_BELOW_SHARE = 0.25
+"""Share of the fragments that lie below the cells."""
+
+_ODD_SHARE = 0.15
+"""Share of the fragments that look unlike the others."""
 
 _CONTRAST_FLOOR = 0.085
 """Least standard deviation of the contrast over the embryo."""
@@ -41,7 +51,7 @@ class PhantomFrame:
     ratio: float
     """area(fragment and embryo) / area(embryo) of the two masks, 0..1; nan in an empty well."""
     stage: str
-    """`1-cell` .. `8-cell`, or `empty`."""
+    """`1-cell` .. `16-cell`, or `empty`."""
     num_cells: int
     instrument: str
     seed: int
@@ -49,11 +59,19 @@ class PhantomFrame:
 
 
 def draw_ratio(rng: np.random.Generator) -> float:
-    """An amount of fragmentation: one embryo in four has none, few have more than half."""
+    """An amount of fragmentation: one embryo in four has none, many have little, few have more than half."""
     kind = rng.random()
-    if kind < 0.25:
+    if kind < 0.27:
         return 0.0
-    low, high = (0.01, 0.12) if kind < 0.58 else (0.08, 0.32) if kind < 0.85 else (0.28, MAX_RATIO)
+    low, high = (
+        (0.01, 0.06)
+        if kind < 0.42
+        else (0.03, 0.15)
+        if kind < 0.62
+        else (0.08, 0.32)
+        if kind < 0.85
+        else (0.28, MAX_RATIO)
+    )
     return float(rng.uniform(low, high))
 
 
@@ -75,7 +93,7 @@ def draw_frame(
         instrument: A key of `INSTRUMENTS`.
         ratio: Fragmentation to draw, 0..0.7; drawn at random where None. The frame's own ratio is within 0.03 of it
             (0.01 measured).
-        num_cells: 0 (an empty well) to 8; drawn at random where None.
+        num_cells: 0 (an empty well) to 16; drawn at random where None.
         well: Well number to burn in, where the instrument does so.
         hpi: Hours post insemination to burn in, where the instrument does so.
         focal_um: Focal plane; the picture blurs with its distance from 0.
@@ -87,7 +105,7 @@ def draw_frame(
     """
     check_elements(without)
     num_cells, ratio = choose_stage(seed, num_cells, ratio)
-    scene = draw_scene(seed, instrument)
+    scene = draw_scene(seed, instrument, varied="varied_looks" not in without)
     field_HW = np.zeros(scene.kind.shape, np.float32)
     fragment_HW, embryo_HW = np.zeros((2, *scene.kind.shape), bool)
     if num_cells:
@@ -138,62 +156,102 @@ def paint_embryo(
     rng = open_stream(seed, "cells", num_cells)
     bodies = pack_cells(rng, zona, num_cells, ratio)
     edge_px = max(1.0, 1.5 * look.edge_um / look.um_per_px)
-    cells = [
-        trace_body(
-            body,
-            shape,
-            margin_px=find_margin_px(edge_px, body.z_um - focus_um, halo=True),
-            within_HW=inside_HW,
-        )
+    traced = [
+        trace_body(body, shape, margin_px=find_margin_px(edge_px, body.z_um - focus_um, halo=True), within_HW=inside_HW)
         for body in bodies
     ]
+    cells = [patch for patch in traced if patch is not None]
     embryo_HW = np.zeros(shape, bool)
     for cell in cells:
         embryo_HW[cell.window] |= cell.inside
-    fragments, fragment_HW = [], np.zeros(shape, bool)
+    fragments, pieces, fragment_HW = [], [], np.zeros(shape, bool)
     if ratio > 0:
+        if "mosaics" not in without:
+            pieces = draw_pieces(open_stream(seed, "mosaics"), zona, inside_HW, embryo_HW, ratio, edge_px)
         fragments, fragment_HW, embryo_HW = plan_fragments(
-            open_stream(seed, "fragments"), zona, inside_HW, embryo_HW, ratio, edge_px
+            open_stream(seed, "fragments"), zona, inside_HW, embryo_HW, ratio, edge_px, pieces
         )
     paint_zona(field_HW, zona, look, open_stream(seed, "zona", 1))
-    distractors = draw_distractors(rng, bodies, shape, look, inside_HW)
-    _paint_bodies(field_HW, cells, distractors, fragments, look, focus_um, open_stream(seed, "paint"))
+    _paint_space(field_HW, scene, inside_HW, embryo_HW, focus_um, without)
+    distractors = []
+    if "nuclei" not in without:
+        distractors += draw_nuclei(open_stream(seed, "nuclei", num_cells), bodies, shape, look, inside_HW)
+    if "crescents" not in without:
+        distractors += draw_crescents(open_stream(seed, "crescents", num_cells), bodies, cells, look, inside_HW)
+    styled, roughness = _style_fragments(fragments, len(pieces), look, open_stream(seed, "paint"), without)
+    _paint_bodies(field_HW, cells, distractors, styled, look, focus_um, seed)
     if fragments:
-        _roughen_fragments(field_HW, fragment_HW, zona, look, open_stream(seed, "fragments", 1))
+        _roughen_fragments(field_HW, fragment_HW, zona, look, roughness, open_stream(seed, "fragments", 1))
     _raise_contrast(field_HW, embryo_HW)
-    paint_debris(field_HW, zona, look, open_stream(seed, "debris"))
+    if "debris" not in without:
+        paint_debris(field_HW, zona, look, open_stream(seed, "debris"))
     return fragment_HW, embryo_HW
+
+
+def _paint_space(
+    field_HW: np.ndarray,
+    scene: Scene,
+    inside_HW: np.ndarray,
+    embryo_HW: np.ndarray,
+    focus_um: float,
+    without: frozenset[str],
+) -> None:
+    """Matter and polar bodies between zona and cells, in place."""
+    seed, zona, look = scene.seed, scene.zona, scene.look
+    if "perivitelline_matter" not in without:
+        paint_matter(field_HW, zona, inside_HW, embryo_HW, look, open_stream(seed, "perivitelline"))
+    if "polar_bodies" not in without:
+        rng = open_stream(seed, "perivitelline", 1)
+        for patch, style in draw_polar_bodies(rng, zona, inside_HW, embryo_HW, look):
+            paint_body(field_HW, patch, style, look, rng, focus_um)
+
+
+def _style_fragments(
+    fragments: list[Patch], num_pieces: int, look: Look, rng: np.random.Generator, without: frozenset[str]
+) -> tuple[list[tuple[Patch, Style]], float]:
+    """Each fragment with its style, the pieces of a mosaic like cells; and the roughness of the whole mass."""
+    main, odd = draw_fragment_looks(rng, look, without)
+    styled = [
+        (
+            patch,
+            cell_style(look, rng)
+            if index < num_pieces
+            else fragment_style(odd if rng.random() < _ODD_SHARE else main, look, rng, patch.radius_px),
+        )
+        for index, patch in enumerate(fragments)
+    ]
+    return styled, main.roughness * (0.35 if num_pieces else 1.0)
 
 
 def _paint_bodies(
     field_HW: np.ndarray,
     cells: list[Patch],
-    distractors: list[tuple],
-    fragments: list[Patch],
+    distractors: list[tuple[Patch, Style]],
+    fragments: list[tuple[Patch, Style]],
     look: Look,
     focus_um: float,
-    rng: np.random.Generator,
+    seed: int,
 ) -> None:
-    """Fragments below, cells, what lies in the cells, fragments above."""
-    shared = draw_fragment_look(rng, look)
-    below = [rng.random() < 0.25 for _ in fragments]
-    for fragment, is_below in zip(fragments, below, strict=True):
-        if is_below:
-            paint_body(field_HW, fragment, fragment_style(shared, look, rng), look, rng, focus_um)
-    for cell in cells:
-        paint_body(field_HW, cell, cell_style(look, rng), look, rng, focus_um)
-    for patch, style in distractors:
+    """Fragments below, cells, what lies on the cells, fragments above."""
+    rng, on_cells_rng = open_stream(seed, "paint", 1), open_stream(seed, "paint", 2)
+    below = [rng.random() < _BELOW_SHARE for _ in fragments]
+    painted = [
+        *(fragment for fragment, is_below in zip(fragments, below, strict=True) if is_below),
+        *((cell, cell_style(look, rng)) for cell in cells),
+    ]
+    for patch, style in painted:
         paint_body(field_HW, patch, style, look, rng, focus_um)
-    for fragment, is_below in zip(fragments, below, strict=True):
+    for patch, style in distractors:
+        paint_body(field_HW, patch, style, look, on_cells_rng, focus_um)
+    for (patch, style), is_below in zip(fragments, below, strict=True):
         if not is_below:
-            paint_body(field_HW, fragment, fragment_style(shared, look, rng), look, rng, focus_um)
+            paint_body(field_HW, patch, style, look, rng, focus_um)
 
 
 def _roughen_fragments(
-    field_HW: np.ndarray, fragment_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator
+    field_HW: np.ndarray, fragment_HW: np.ndarray, zona: Zona, look: Look, strength: float, rng: np.random.Generator
 ) -> None:
     """Coarse refraction over the whole fragment mass, which hides the single outlines in a cluster, in place."""
-    strength = look.relief * rng.uniform(0.15, 0.85)
     size_px = rng.uniform(0.6, 1.4) / zona.um_per_px
     x, y, width, height = cv2.boundingRect(fragment_HW.astype(np.uint8))
     window = slice(y, y + height), slice(x, x + width)

@@ -4,7 +4,7 @@ Grey levels are 0..1 of full scale; contrasts are relative to the light behind t
 two incubators were set by eye and by histogram beside public EmbryoScope and EmbryoScope+ frames.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,12 @@ class Instrument:
     overlay_chance: float
     """Share of frames with burned-in well and hour, where the caller names neither."""
     scale_bar_chance: float
+    sharpen: Range = (0.0, 0.3)
+    """What the camera adds of the picture's finest detail: above 0 outlines get a rim of the opposite tone."""
+    pepper: Range = (0.0, 0.5)
+    """How much single coarse granules stand out of the cytoplasm, in the embryos that have any."""
+    crop_chance: float = 0.0
+    """Share of square pictures that the embryo nearly fills or overfills."""
 
 
 INSTRUMENTS = {
@@ -80,21 +86,24 @@ INSTRUMENTS = {
     ),
     "bench": Instrument(
         shape=(480, 720),
-        um_per_px=(0.34, 0.80),
+        um_per_px=(0.21, 0.85),
         has_well=False,
         has_colour=True,
         medium_level=(0.45, 0.80),
         rim_level=(0.0, 0.0),
         rim_width_um=(1, 1),
         rim_lit_from=(0, 0),
-        relief=(0.08, 0.42),
-        edge=(0.25, 0.70),
+        relief=(0.05, 0.46),
+        edge=(0.25, 0.75),
         cell_tone=(-0.30, 0.02),
-        grain=(0.03, 0.13),
-        blur_um=(0.2, 0.60),
+        grain=(0.03, 0.15),
+        blur_um=(0.2, 0.75),
         noise=(0.004, 0.018),
         overlay_chance=0.0,
-        scale_bar_chance=0.4,
+        scale_bar_chance=0.3,
+        sharpen=(0.0, 1.6),
+        pepper=(0.2, 1.6),
+        crop_chance=0.5,
     ),
 }
 """Every instrument by name."""
@@ -135,6 +144,34 @@ class Look:
     noise: float
     focus_um: float
     """Height of the plane in focus in a frame that claims focal plane 0."""
+    coarse_grain: bool
+    """Clouds in the cytoplasm beside the fine grain."""
+    pepper: float
+    sharpen: float
+    gamma: float = 1.0
+    vignette: float = 0.0
+    """Light lost in the corners, 0..1."""
+    jpeg_quality: int = 92
+
+
+_CROP_SIDES_PX = (230, 480)
+_EMBRYO_UM = 60.0
+"""Usual inner radius of the zona."""
+
+
+def frame_instrument(rng: np.random.Generator, instrument: Instrument) -> Instrument:
+    """The instrument with the shape and pixel size of one picture.
+
+    On a wide picture the zona's inner radius is 15 to 38 % of the shorter side, on a square crop 25 to 60 %.
+    """
+    is_crop, side_px = rng.random() < instrument.crop_chance, int(rng.integers(*_CROP_SIDES_PX))
+    low, high = instrument.um_per_px
+    if low == high:
+        return instrument
+    shape = (side_px, side_px) if is_crop else instrument.shape
+    share = rng.uniform(0.25, 0.60) if is_crop else np.exp(rng.uniform(np.log(0.15), np.log(0.38)))
+    um_per_px = float(np.clip(_EMBRYO_UM / (share * min(shape)), low, high))
+    return replace(instrument, shape=shape, um_per_px=(um_per_px, um_per_px))
 
 
 def draw_look(rng: np.random.Generator, instrument: Instrument) -> Look:
@@ -157,4 +194,37 @@ def draw_look(rng: np.random.Generator, instrument: Instrument) -> Look:
         blur_um=rng.uniform(*instrument.blur_um),
         noise=rng.uniform(*instrument.noise),
         focus_um=rng.normal(0, 28 if defocused else 5),
+        coarse_grain=rng.random() < 0.65,
+        pepper=rng.uniform(*instrument.pepper) * (rng.random() < 0.45),
+        sharpen=rng.uniform(*instrument.sharpen) * (rng.random() < 0.7),
+        jpeg_quality=int(rng.integers(86, 97)),
     )
+
+
+_VARIED_SHARE = 0.35
+"""Chance of each property of a look to leave its instrument's usual range."""
+
+
+def vary_look(rng: np.random.Generator, look: Look) -> Look:
+    """The look with some of its properties far from the instrument's usual ones."""
+    varied = {
+        "medium_level": float(np.clip(look.medium_level * np.exp(rng.normal(0, 0.35)), 0.08, 0.93)),
+        "relief": float(np.clip(look.relief * np.exp(rng.normal(0, 0.5)), 0.03, 0.9)),
+        "one_sided": rng.uniform(0.0, 1.6),
+        "edge": float(np.clip(look.edge * np.exp(rng.normal(0, 0.35)), 0.12, 0.85)),
+        "edge_um": float(np.clip(look.edge_um * np.exp(rng.normal(0.2, 0.4)), 0.4, 2.2)),
+        "cell_tone": look.cell_tone + rng.normal(0, 0.08),
+        "grain": float(np.clip(look.grain * np.exp(rng.normal(0.1, 0.6)), 0.01, 0.35)),
+        "grain_um": float(np.clip(look.grain_um * np.exp(rng.normal(0.3, 0.45)), 0.2, 1.4)),
+        "pepper": rng.uniform(0, 2.0),
+        "opacity": rng.uniform(0.15, 0.95),
+        "halo": rng.uniform(0.0, 0.4),
+        "blur_um": float(np.clip(look.blur_um * np.exp(rng.normal(0.25, 0.5)), 0.1, 1.6)),
+        "noise": float(np.clip(look.noise * np.exp(rng.normal(0.2, 0.6)), 0.002, 0.06)),
+        "sharpen": rng.uniform(0, 1.8),
+        "gamma": float(np.exp(rng.normal(0, 0.25))),
+        "vignette": rng.uniform(0, 0.5),
+        "jpeg_quality": int(rng.integers(68, 90)),
+    }
+    chosen = rng.random(len(varied)) < _VARIED_SHARE
+    return replace(look, **{name: value for (name, value), take in zip(varied.items(), chosen, strict=True) if take})

@@ -17,6 +17,9 @@ _WIDEST = 3.0
 _DEFOCUS_UM = 9.0
 """Distance from the focal plane at which an outline is sqrt(2) times as wide."""
 
+_STEEP = np.float32(0.9)
+"""Standard deviations beyond which a grain counts as a granule."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
@@ -32,6 +35,8 @@ class Style:
     """Half width of the outline."""
     grain: float = 0.0
     grain_px: float = 1.0
+    pepper: float = 0.0
+    """How much the steepest grains stand out, as single granules."""
     opacity: float = 0.5
     halo: float = 0.0
     """Darkness of the soft shadow around the body."""
@@ -78,7 +83,9 @@ def paint_body(
     shading = u * (np.float32(0.5) + np.float32(0.5) * u * u) / np.sqrt(height_squared + steepness)
     value = np.float32(style.tone) + np.float32(0.7 * style.relief) * shading
     if style.grain:
-        texture = crop_grain(rng, depth.shape, style.grain_px, look.light)
+        texture = crop_grain(rng, depth.shape, style.grain_px, look.light, coarse=look.coarse_grain)
+        if style.pepper:
+            texture += np.float32(style.pepper) * (texture - np.clip(texture, -_STEEP, _STEEP))
         value += texture * (np.float32(0.6) + np.float32(0.4) * height_squared) * np.float32(style.grain)
     along = depth * np.float32(1 / edge_px)
     cover = np.clip(along + np.float32(0.5), 0, 1)
@@ -104,6 +111,7 @@ def cell_style(look: Look, rng: np.random.Generator) -> Style:
         edge_px=max(0.8, look.edge_um * vary[3] / look.um_per_px),
         grain=look.grain * vary[4],
         grain_px=look.grain_um / look.um_per_px,
+        pepper=look.pepper,
         opacity=float(np.clip(look.opacity + rng.normal(0, 0.12), 0.1, 0.95)),
         halo=look.halo,
     )

@@ -11,7 +11,15 @@ import numpy as np
 
 from embryofrag.phantom.body import draw_body
 from embryofrag.phantom.camera import expose, pass_through_jpeg, tint
-from embryofrag.phantom.instrument import Instrument, Look, Range, draw_look, get_instrument
+from embryofrag.phantom.instrument import (
+    Instrument,
+    Look,
+    Range,
+    draw_look,
+    frame_instrument,
+    get_instrument,
+    vary_look,
+)
 from embryofrag.phantom.overlay import burn_overlay, burn_scale_bar
 from embryofrag.phantom.well import draw_well, light_bench, light_well
 from embryofrag.phantom.zona import Zona
@@ -19,10 +27,13 @@ from embryofrag.phantom.zona import Zona
 CLEAVAGE_RADIUS_UM = (55.0, 65.0)
 """Inner radius of the zona around a cleavage-stage embryo."""
 
-CLEAVAGE_THICKNESS_UM = (13.0, 22.0)
+CLEAVAGE_THICKNESS_UM = (9.0, 25.0)
 """Thickness of that zona."""
 
-STREAMS = ("stage", "look", "well", "zona", "cells", "fragments", "paint", "debris", "camera", "overlay")
+STREAMS = (
+    *("stage", "look", "well", "zona", "cells", "fragments", "paint", "debris", "camera", "overlay"),
+    *("framing", "varied_looks", "perivitelline", "mosaics", "nuclei", "crescents"),
+)
 """Names of the streams of chance; a new one goes to the end, so that the others keep theirs."""
 
 
@@ -50,6 +61,7 @@ def draw_scene(
     *,
     radius_um: Range = CLEAVAGE_RADIUS_UM,
     thickness_um: Range = CLEAVAGE_THICKNESS_UM,
+    varied: bool = True,
 ) -> Scene:
     """A scene, fully determined by its arguments.
 
@@ -58,17 +70,21 @@ def draw_scene(
         instrument: A key of `INSTRUMENTS`.
         radius_um: Range of the inner radius of the zona.
         thickness_um: Range of the thickness of the zona.
+        varied: Whether the look may leave the instrument's usual ranges.
 
     Raises:
         UsageError: No such instrument.
     """
-    kind = get_instrument(instrument)
+    kind = frame_instrument(open_stream(seed, "framing"), get_instrument(instrument))
     look = draw_look(open_stream(seed, "look"), kind)
+    if varied:
+        look = vary_look(open_stream(seed, "varied_looks"), look)
     rng = open_stream(seed, "zona")
     radius_px = rng.uniform(*radius_um) / look.um_per_px
     thick_um = rng.uniform(*thickness_um)
     (x_px, y_px), light_HW = _draw_place(seed, kind, look, rng, radius_px + thick_um / look.um_per_px)
-    inner = draw_body(rng, (x_px, y_px), radius_px, stretch=0.04, wobble=0.006)
+    stretch = 0.15 if rng.random() < 0.2 else 0.04
+    inner = draw_body(rng, (x_px, y_px), radius_px, stretch=stretch, wobble=0.006)
     zona = Zona(inner=inner, thickness_um=thick_um, um_per_px=look.um_per_px)
     return Scene(seed=seed, kind=kind, look=look, zona=zona, light_HW=light_HW)
 
@@ -86,8 +102,9 @@ def _draw_place(
         y_px = well.y_px + room_px * far * math.sin(direction_rad)
         light_HW = light_well(open_stream(seed, "well", 1), well, kind, look)
     else:
-        x_px = width / 2 + max(0, width / 2 - outer_px) * 0.8 * far * math.cos(direction_rad)
-        y_px = height / 2 + max(0, height / 2 - outer_px) * 0.8 * far * math.sin(direction_rad)
+        # an embryo that fills the picture may be cut off a little at one side
+        x_px = width / 2 + max(0.1 * width, width / 2 - outer_px) * 0.8 * far * math.cos(direction_rad)
+        y_px = height / 2 + max(0.1 * height, height / 2 - outer_px) * 0.8 * far * math.sin(direction_rad)
         light_HW = light_bench(open_stream(seed, "well", 1), kind, look)
     return (x_px, y_px), light_HW
 
@@ -113,7 +130,7 @@ def photograph(
     if scene.kind.has_colour:
         image = tint(image, open_stream(scene.seed, "camera"))
     _burn_text(image, scene, well, hpi)
-    return pass_through_jpeg(image, int(open_stream(scene.seed, "overlay").integers(86, 97)))
+    return pass_through_jpeg(image, scene.look.jpeg_quality)
 
 
 def _burn_text(image: np.ndarray, scene: Scene, well: int | None, hpi: float | None) -> None:

@@ -92,10 +92,10 @@ def crop_grain(
     """
     slope_x, slope_y = slope_tiles(nearest_sigma_px(sigma_px), coarse)
     along, across = _corner(rng, shape, SLOPE_TILE_PX), _corner(rng, shape, SLOPE_TILE_PX)
-    lit_x, lit_y = np.float32(light[0]), np.float32(light[1])
-    grain = np.float32(_ALONG) * (lit_x * slope_x[along] + lit_y * slope_y[along])
-    grain += np.float32(_ACROSS) * (lit_y * slope_x[across] - lit_x * slope_y[across])
-    return grain
+    x, y = light
+    lit = cv2.addWeighted(slope_x[along], _ALONG * x, slope_y[along], _ALONG * y, 0)
+    aside = cv2.addWeighted(slope_x[across], _ACROSS * y, slope_y[across], -_ACROSS * x, 0)
+    return cv2.add(lit, aside, dst=lit)
 
 
 def crop_white(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
