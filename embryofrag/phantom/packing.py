@@ -19,10 +19,11 @@ def draw_radii(rng: np.random.Generator, num_cells: int, ratio: float) -> np.nda
 
     What the fragments hold, the cells have lost: the radii shrink with the ratio.
     """
-    fill = rng.uniform(0.76, 0.92) if num_cells == 1 else rng.uniform(0.82, 0.97) * num_cells**-_FILL_EXPONENT
-    spread = rng.uniform(0.02, 0.16) if num_cells > 1 else 0.0
+    fill = rng.uniform(0.70, 0.95) if num_cells == 1 else rng.uniform(0.82, 0.97) * num_cells**-_FILL_EXPONENT
+    # one embryo in five has very uneven cells
+    spread = 0.0 if num_cells == 1 else rng.uniform(0.16, 0.32) if rng.random() < 0.2 else rng.uniform(0.02, 0.16)
     uneven = np.exp(spread * rng.standard_normal(num_cells))
-    return np.clip(fill * np.sqrt(1 - 0.65 * ratio) * uneven, 0.15, 0.95)
+    return np.clip(fill * np.sqrt(1 - 0.65 * ratio) * uneven, 0.12, 0.97)
 
 
 def pack_spheres(rng: np.random.Generator, radii: np.ndarray, *, flatness: float) -> np.ndarray:
@@ -51,12 +52,18 @@ def pack_spheres(rng: np.random.Generator, radii: np.ndarray, *, flatness: float
 
 
 def pack_cells(rng: np.random.Generator, zona: Zona, num_cells: int, ratio: float) -> list[Body]:
-    """The 1..8 cells of one embryo, lowest first, when fragments take their share (ratio) of it."""
-    radii = draw_radii(rng, num_cells, ratio)
+    """The 1..16 cells of one embryo, lowest first, when fragments take their share (ratio) of it.
+
+    Two embryos in five leave part of the zona empty and lean to one side of it.
+    """
+    filled = rng.uniform(0.76, 0.97) if rng.random() < 0.4 else 1.0
+    lean_rad, lean = rng.uniform(0, 2 * np.pi), (1 - filled) * np.sqrt(rng.random())
+    radii = draw_radii(rng, num_cells, ratio) * filled
     aspects = 1 + _FLATTENING.get(num_cells, 0.12) * rng.uniform(0.2, 1.0, num_cells)
     # flattened cells lie further apart: what counts is the half axis towards the middle of the embryo
     flatness = rng.uniform(0.1, 0.5) if num_cells <= 3 else rng.uniform(0.25, 0.9)
-    centres = pack_spheres(rng, radii / np.sqrt(aspects), flatness=flatness)
+    centres = pack_spheres(rng, radii / np.sqrt(aspects) / filled, flatness=flatness) * filled
+    centres[:, :2] += [lean * np.cos(lean_rad), lean * np.sin(lean_rad)]
     cells = []
     for index in np.argsort(centres[:, 2]):
         x, y, z = centres[index] * zona.radius_px
