@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 from embryofrag.errors import EmbryofragError
 from embryofrag.grading.schemes import SCHEMES
-from embryofrag.imaging.letterbox import place_frame
+from embryofrag.imaging.letterbox import letterbox, place_frame
 from embryofrag.imaging.masks import EMBRYO, FRAGMENT
+from embryofrag.imaging.window import Window
 from embryofrag.phantom import draw_frame
 from embryofrag.phantom.overlay import burn_overlay
 from embryofrag.training.augment import AugmentConfig
 from embryofrag.training.dataset import Batch, EpochSampler, FrameDataset, collate, make_loader
+from embryofrag.training.labelled import read_labelled
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.row import Row
 
@@ -192,3 +195,36 @@ def test_paired_rows_are_spread_over_the_epoch_in_an_order_of_its_own():
         for fifth in np.array_split(np.array(orders[-1]), 5):
             assert 1 <= (fifth < 10).sum() <= 3
     assert len({tuple(order) for order in orders}) == 20
+
+
+def test_a_cropped_canvas_shows_the_embryo_at_its_share_of_the_side(rows):
+    frames = FrameDataset(rows, 64, scheme=SCHEME, augment=None, seed=0, diameter_share=0.6)
+    for index in range(4):
+        mask = frames[index].masks_NKHW[0, EMBRYO].numpy()
+        down, across = np.nonzero(mask)
+        reach_px = np.hypot(down - 31.5, across - 31.5).max() + 0.5
+        assert abs(2 * reach_px / 64 - 0.6) < 0.06
+        assert frames[index].ratio_N.item() == pytest.approx(rows[index].ratio)
+
+
+def test_without_a_labelled_embryo_the_row_says_what_to_show(rows):
+    window = Window(top_px=1, left_px=2, side_px=9)
+    row = replace(rows[5], window=window)
+    shown = FrameDataset((row,), 32, scheme=SCHEME, augment=None, seed=0, diameter_share=0.6)[0].images_NHWC[0].numpy()
+    expected, _ = letterbox(read_labelled(row).image, 32, window)
+    assert np.array_equal(shown, expected)
+
+
+def test_the_ratio_is_that_of_the_embryo_which_the_canvas_shows(tmp_path):
+    masks = np.zeros((2, 60, 120), bool)
+    masks[EMBRYO, 10:50, 5:45] = masks[EMBRYO, 20:44, 90:114] = True
+    masks[FRAGMENT, 10:30, 5:45] = True
+    files = {
+        "image": write_png(tmp_path / "two.png", np.full((60, 120), 90, np.uint8)),
+        "fragment_mask": write_png(tmp_path / "f.png", masks[FRAGMENT]),
+        "embryo_mask": write_png(tmp_path / "e.png", masks[EMBRYO]),
+    }
+    (row,) = read_manifest(write_manifest(tmp_path, [files]), SCHEME)
+    assert row.ratio == pytest.approx(800 / (1600 + 576))
+    cropped = FrameDataset((row,), 64, scheme=SCHEME, augment=None, seed=0, diameter_share=0.9)[0]
+    assert cropped.ratio_N.item() == pytest.approx(0.5)

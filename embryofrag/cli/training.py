@@ -24,6 +24,9 @@ FILE = click.Path(path_type=Path)
 @click.option("--backbone", help="resnet50, resnet34 or resnet18. [default: resnet50]")
 @click.option("--width", type=float, help="Multiplier of all channel counts. [default: 1]")
 @click.option("--input-px", type=int, help="Side of the network's input. [default: 512]")
+@click.option("--crop", type=click.Choice(["frame", "embryo"]),
+    help="Look at whole frames, or at a window around the embryo that a locator finds. [default: frame]")  # fmt: skip
+@click.option("--locator", help="Model folder to take the locator from. [default: the reference model]")
 @click.option("--epochs", type=int, help="Epochs of each phase, at most. [default: by the recipe]")
 @click.option("--patience", type=int, help="Epochs without a better validation loss before a phase ends; 0: never.")
 @click.option("--lr", type=float, help="Peak learning rate of every phase. [default: by the recipe]")
@@ -89,12 +92,17 @@ def _build_engine(model: Path) -> None:
 
 def _train_config(baseline: str | None, options: dict):
     """The recipe that was asked for, with what was changed of it."""
+    from embryofrag.engine.shipped import shipped_model
     from embryofrag.training.baselines import BASELINES
     from embryofrag.training.config import change_phases
     from embryofrag.training.experiments import EXPERIMENTS
 
     options = {name: value for name, value in options.items() if value is not None}
     name = options.pop("experiment")
+    if options.get("crop") == "embryo":
+        if baseline is not None:
+            raise UsageError("baselines look at whole frames: leave --crop embryo out")
+        options["locator"] = options.get("locator") or str(shipped_model("reference"))
     if baseline is not None and baseline not in BASELINES:
         raise UsageError(f"--baseline is one of {', '.join(BASELINES)}, not {baseline}")
     if name not in EXPERIMENTS:

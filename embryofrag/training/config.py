@@ -8,6 +8,7 @@ PARTS = ("backbone", "head", "head.to_latent", "decoder", "decoder.classify")
 """What can be trained or frozen: prefixes of parameter names."""
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 PRECISE_LOSSES = ("l1", "soft_bce")
+CROPS = ("frame", "embryo")
 START = "init"
 """Where a phase starts that continues no earlier phase."""
 
@@ -93,6 +94,14 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     init: str = "imagenet"
     """"imagenet", "random", or a ``.safetensors`` file."""
+    crop: str = "frame"
+    """What the networks look at: the whole frame, or a window around the embryo, which a locator finds when frames are
+    graded; one of `CROPS`."""
+    diameter_share: float = 0.72
+    """Diameter of the embryo over the side of that window, 0..1: at 256 px an embryo of 92 px radius, with room for
+    a locator that is a little wrong."""
+    locator: str = ""
+    """Model folder that the locator comes from, where `crop` is "embryo"."""
     precise_loss: str = "l1"
     """L_reg on rows with a ratio: "l1" (the paper's), or "soft_bce" with a gradient also where the sigmoid is flat."""
     batch_size: int = 8
@@ -133,6 +142,12 @@ class TrainConfig:
             raise ValueError(f"module_a and module_b must name phases of {names!r}")
         if self.precise_loss not in PRECISE_LOSSES:
             raise ValueError(f"precise_loss must be one of {', '.join(PRECISE_LOSSES)}, not {self.precise_loss!r}")
+        if self.crop not in CROPS:
+            raise ValueError(f"crop must be one of {', '.join(CROPS)}, not {self.crop!r}")
+        if (self.crop == "embryo") != bool(self.locator):
+            raise ValueError("a crop of the embryo needs a locator, and whole frames have none")
+        if not 0.3 <= self.diameter_share <= 0.95:
+            raise ValueError(f"diameter_share must lie in 0.3..0.95, not at {self.diameter_share!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {self.precision!r}")
         if self.batch_size < 2:

@@ -2,8 +2,9 @@
 
 Shape legend: N image, K class (0 fragment, 1 embryo), H and W pixels of the canvas, C channel.
 
-A frame goes the way it goes when it is graded: decode, blank the overlay, letterbox. A sample depends on the seed,
-the epoch and its index alone, so the number of workers and of processes changes nothing.
+A frame goes the way it goes when it is graded: decode, blank the overlay, cut out the embryo where the model looks at
+that alone, letterbox. A sample depends on the seed, the epoch and its index alone, so the number of workers and of
+processes changes nothing.
 """
 
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from embryofrag.errors import EmbryofragError, ItemError
 from embryofrag.grading.ratio import measure_masks
 from embryofrag.grading.schemes import Scheme
 from embryofrag.imaging.letterbox import Letterbox, letterbox
+from embryofrag.imaging.window import Window, enclosing_circle, window_around
 from embryofrag.training.augment import AugmentConfig, build_augment
 from embryofrag.training.labelled import LabelledFrame, read_labelled
 from embryofrag.training.row import Row
@@ -37,7 +39,7 @@ class Batch:
     has_masks_N: Tensor
     """bool: paired rows."""
     ratio_N: Tensor
-    """float32, the true ratio 0..1 of the frame before augmentation; nan for grade-only rows and empty wells."""
+    """float32, the true ratio 0..1 before augmentation; nan for grade-only rows and where there is no embryo."""
     interval_N2: Tensor
     """float32, least and greatest ratio of the grade; 0 and 1 where the row states none."""
     index_N: Tensor
@@ -74,7 +76,14 @@ class FrameDataset(Dataset):
     """Samples of rows, each a `Batch` of one."""
 
     def __init__(
-        self, rows: tuple[Row, ...], input_px: int, *, scheme: Scheme, augment: AugmentConfig | None, seed: int
+        self,
+        rows: tuple[Row, ...],
+        input_px: int,
+        *,
+        scheme: Scheme,
+        augment: AugmentConfig | None,
+        seed: int,
+        diameter_share: float | None = None,
     ):
         """Take rows as `read_manifest` returns them.
 
@@ -84,8 +93,11 @@ class FrameDataset(Dataset):
             scheme: whose grades the rows state.
             augment: None for the frames as they are.
             seed: 0 or more.
+            diameter_share: Show the window in which the embryo's diameter has this share of the side, and where no
+                label tells, the row's window; None: show whole frames.
         """
         self.rows = rows
+        self.diameter_share = diameter_share
         self.input_px = input_px
         self.scheme = scheme
         self.seed = seed
@@ -117,7 +129,8 @@ class FrameDataset(Dataset):
             raise EmbryofragError(
                 f"line {row.line} of the manifest: {error.reason}; mend the file or remove the line, then resume."
             ) from error
-        image_HWC, masks_KHW = _place(frame, self.input_px)
+        window = None if self.diameter_share is None else _choose_window(row, frame, self.diameter_share)
+        image_HWC, masks_KHW, box = _place(frame, self.input_px, window)
         sample = {
             "image": tv_tensors.Image(torch.from_numpy(image_HWC).permute(2, 0, 1)),
             "masks": None if masks_KHW is None else tv_tensors.Mask(torch.from_numpy(masks_KHW)),
@@ -126,18 +139,17 @@ class FrameDataset(Dataset):
             with torch.random.fork_rng(devices=()):
                 torch.manual_seed(_sample_seed(self.seed, self.epoch, index))
                 sample = self._augment(sample)
-        return self._to_batch(index, frame, sample["image"].as_subclass(Tensor), sample["masks"])
+        return self._to_batch(index, sample, _true_ratio(row, frame, box))
 
-    def _to_batch(self, index: int, frame: LabelledFrame, image_CHW: Tensor, masks_KHW: Tensor | None) -> Batch:
-        row = self.rows[index]
-        if masks_KHW is None:
-            masks_KHW = torch.zeros(2, self.input_px, self.input_px)
+    def _to_batch(self, index: int, sample: dict[str, Tensor | None], ratio: float) -> Batch:
+        has_masks = sample["masks"] is not None
+        masks_KHW = sample["masks"] if has_masks else torch.zeros(2, self.input_px, self.input_px)
         return Batch(
-            images_NHWC=image_CHW.permute(1, 2, 0)[None].contiguous(),
+            images_NHWC=sample["image"].as_subclass(Tensor).permute(1, 2, 0)[None].contiguous(),
             masks_NKHW=masks_KHW.as_subclass(Tensor)[None].float(),
-            has_masks_N=torch.tensor([frame.fragment is not None]),
-            ratio_N=torch.tensor([_true_ratio(row, frame)], dtype=torch.float32),
-            interval_N2=torch.tensor([grade_interval(row.grade, self.scheme)], dtype=torch.float32),
+            has_masks_N=torch.tensor([has_masks]),
+            ratio_N=torch.tensor([ratio], dtype=torch.float32),
+            interval_N2=torch.tensor([grade_interval(self.rows[index].grade, self.scheme)], dtype=torch.float32),
             index_N=torch.tensor([index]),
         )
 
@@ -221,27 +233,40 @@ def _sample_seed(seed: int, epoch: int, index: int) -> int:
     return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1, np.uint64)[0])
 
 
-def _true_ratio(row: Row, frame: LabelledFrame) -> float:
+def _choose_window(row: Row, frame: LabelledFrame, diameter_share: float) -> Window | None:
+    """The window around the labelled embryo, else the row's, else none."""
+    circle = None if frame.embryo is None else enclosing_circle(frame.embryo)
+    return row.window if circle is None else window_around(circle, diameter_share)
+
+
+def _true_ratio(row: Row, frame: LabelledFrame, box: Letterbox) -> float:
+    """The row's ratio, or that of the masks where the canvas does not show the whole embryo (one of several)."""
     if frame.fragment is None:
         return float("nan")
-    ratio = measure_masks(frame.fragment, frame.embryo).ratio_mask if row.ratio is None else row.ratio
+    shows_all = np.count_nonzero(frame.embryo[box.region]) == np.count_nonzero(frame.embryo)
+    if row.ratio is not None and shows_all:
+        return row.ratio
+    ratio = measure_masks(frame.fragment[box.region], frame.embryo[box.region]).ratio_mask
     return float("nan") if ratio is None else ratio
 
 
-def _place(frame: LabelledFrame, input_px: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Canvas, uint8 (S, S, 3), and masks on it, uint8 (2, S, S) of 0 and 1, if there are any."""
-    canvas, box = letterbox(blank_overlay(frame.image), input_px)
+def _place(
+    frame: LabelledFrame, input_px: int, window: Window | None
+) -> tuple[np.ndarray, np.ndarray | None, Letterbox]:
+    """Canvas, uint8 (S, S, 3), masks on it, uint8 (2, S, S) of 0 and 1, if there are any, and what it shows."""
+    canvas, box = letterbox(blank_overlay(frame.image), input_px, window)
     if frame.fragment is None:
-        return canvas, None
-    return canvas, np.stack([_place_mask(mask, box) for mask in (frame.fragment, frame.embryo)])
+        return canvas, None, box
+    return canvas, np.stack([_place_mask(mask, box) for mask in (frame.fragment, frame.embryo)]), box
 
 
 def _place_mask(mask: np.ndarray, box: Letterbox) -> np.ndarray:
     """A canvas pixel belongs to the mask when at least half of it does; padding never."""
     canvas = np.zeros((box.size_px, box.size_px), np.uint8)
+    shown = mask[box.region]
     size = box.content_width_px, box.content_height_px
-    shrinks = box.content_width_px * box.content_height_px < mask.size
+    shrinks = box.content_width_px * box.content_height_px < shown.size
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    covered = cv2.resize(mask.astype(np.float32), size, interpolation=interpolation)
+    covered = cv2.resize(shown.astype(np.float32), size, interpolation=interpolation)
     canvas[box.content] = covered >= 0.5
     return canvas

@@ -13,17 +13,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from embryofrag.engine.model import MODEL_FILE, ModelHeader, ModelInfo, write_model
+from embryofrag.archive import blank_overlay
+from embryofrag.engine.contract import LOCATOR
+from embryofrag.engine.model import MODEL_FILE, Crop, ModelHeader, ModelInfo, write_model
 from embryofrag.engine.select import choose_engine, load_pair
 from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.schemes import SCHEMES
+from embryofrag.imaging.letterbox import letterbox
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
 from embryofrag.training.checkpoint import load_network, load_tensors, read_facts
 from embryofrag.training.config import TrainConfig
 from embryofrag.training.conformal import check_left_out, fit_conformal, min_frames
 from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, predict_rows
 from embryofrag.training.initial import initial_parts
+from embryofrag.training.labelled import read_labelled
 from embryofrag.training.learner import Learner
+from embryofrag.training.locator import Locator, open_locator
 from embryofrag.training.loop import LAST_FILE, WEIGHTS_FILE, count_overlaps, head_is_dead
 from embryofrag.training.metrics import dice
 from embryofrag.training.model_card import CARD_FILE, ModelFacts, write_model_card
@@ -63,9 +68,14 @@ def deliver_model(
     rows, part = (split.test, "test") if split.test else (split.val, "val")
     modules = {"a": load_arrays(weights[config.module_a]), "b": load_arrays(weights[config.module_b])}
     header = describe_model(config, split)
-    probe_NHWC = draw_probe(split.val, config)
+    probes = [draw_probe(split.val, config)]
+    if config.crop == "embryo":
+        locator = open_locator(Path(config.locator))
+        modules[LOCATOR] = load_arrays(locator.weights)
+        header = replace(header, crop=describe_crop(config, locator))
+        probes.append(draw_locator_probe(split.val, locator))
     building = out / "training" / "model"
-    rewrite_model(building, header, modules, probe_NHWC)
+    rewrite_model(building, header, modules, probes)
     reporter.say(f"scoring {len(rows)} {part} frames")
     scheme = SCHEMES[config.scheme]
     predictions = list(predict_rows(rows, load_pair(choose_engine(building, "eager")), scheme))
@@ -74,7 +84,7 @@ def deliver_model(
         reporter.warn(f"no calibrated intervals: they need {min_frames(ALPHA)} test frames with masks and a true ratio")
     else:
         header = replace(header, calibration=calibration.to_dict())
-    model = rewrite_model(building, header, modules, probe_NHWC)
+    model = rewrite_model(building, header, modules, probes)
     facts = ModelFacts(
         name=model.name,
         experiment=config.experiment,
@@ -149,11 +159,31 @@ def untrained_modules(config: TrainConfig) -> list[str]:
     return untrained
 
 
+def describe_crop(config: TrainConfig, locator: Locator) -> Crop:
+    """Return how the model looks twice."""
+    return Crop(locator=locator.network, diameter_share=config.diameter_share, threshold=locator.threshold)
+
+
 def draw_probe(rows: Sequence[Row], config: TrainConfig) -> np.ndarray:
-    """Return frames spread over the rows, as engines get them: uint8 (N, S, S, 3)."""
+    """Return frames spread over the rows, as modules A and B get them: uint8 (N, S, S, 3)."""
     frames = plain_frames(tuple(rows), config)
-    places = np.unique(np.linspace(0, len(rows) - 1, NUM_PROBE_FRAMES).round().astype(int))
-    return np.concatenate([frames[place].images_NHWC.numpy() for place in places.tolist()])
+    return np.concatenate([frames[place].images_NHWC.numpy() for place in probe_places(rows)])
+
+
+def draw_locator_probe(rows: Sequence[Row], locator: Locator) -> np.ndarray:
+    """Return the same frames as the locator gets them, whole: uint8 (N, L, L, 3)."""
+    frames = [read_labelled(rows[place]) for place in probe_places(rows)]
+    side_px = locator.network["input_px"]
+    return np.stack([letterbox(blank_overlay(frame.image), side_px)[0] for frame in frames])
+
+
+def probe_places(rows: Sequence[Row]) -> list[int]:
+    """Return where the probe's frames stand among the rows.
+
+    >>> probe_places(range(3)), probe_places(range(100))
+    ([0, 1, 2], [0, 14, 28, 42, 57, 71, 85, 99])
+    """
+    return np.unique(np.linspace(0, len(rows) - 1, NUM_PROBE_FRAMES).round().astype(int)).tolist()
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -162,11 +192,11 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def rewrite_model(
-    folder: Path, header: ModelHeader, modules: Mapping[str, Mapping], probe_NHWC: np.ndarray
+    folder: Path, header: ModelHeader, modules: Mapping[str, Mapping], probes: Sequence[np.ndarray]
 ) -> ModelInfo:
     """Write a model folder in place of one that may be there."""
     shutil.rmtree(folder, ignore_errors=True)
-    return write_model(folder, header, modules, probe_NHWC)
+    return write_model(folder, header, modules, *probes)
 
 
 def calibrate(predictions: Sequence[Prediction]) -> Conformal | None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from embryofrag.imaging.window import Window
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -25,6 +27,9 @@ class Row:
     slide: str = ""
     well: str = ""
     stage: str = ""
+    window: Window | None = None
+    """For a network that looks at the embryo alone, the part of the frame to show where no label says where the embryo
+    is (`embryofrag.training.windows`)."""
 
     @property
     def kind(self) -> str:

@@ -109,13 +109,23 @@ def teaching_rows(rows: tuple[Row, ...], phase: PhaseConfig) -> tuple[Row, ...]:
 
 def training_frames(rows: tuple[Row, ...], config: TrainConfig) -> FrameDataset:
     """Return the rows as the run augments them."""
-    augment = AugmentConfig() if config.augment else None
-    return FrameDataset(rows, config.network.input_px, scheme=SCHEMES[config.scheme], augment=augment, seed=config.seed)
+    return _frames(rows, config, AugmentConfig() if config.augment else None)
 
 
 def plain_frames(rows: tuple[Row, ...], config: TrainConfig) -> FrameDataset:
     """Return the rows as they are."""
-    return FrameDataset(rows, config.network.input_px, scheme=SCHEMES[config.scheme], augment=None, seed=config.seed)
+    return _frames(rows, config, None)
+
+
+def _frames(rows: tuple[Row, ...], config: TrainConfig, augment: AugmentConfig | None) -> FrameDataset:
+    return FrameDataset(
+        rows,
+        config.network.input_px,
+        scheme=SCHEMES[config.scheme],
+        augment=augment,
+        seed=config.seed,
+        diameter_share=config.diameter_share if config.crop == "embryo" else None,
+    )
 
 
 def plain_loader(rows: tuple[Row, ...], config: TrainConfig) -> Iterable[Batch]:

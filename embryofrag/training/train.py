@@ -29,6 +29,7 @@ from embryofrag.training.distributed import Ranks, join_ranks
 from embryofrag.training.evaluate import SPLIT_FILE
 from embryofrag.training.features import FeatureSource
 from embryofrag.training.initial import initial_parts, load_initial, start_head
+from embryofrag.training.locator import open_locator, place_rows
 from embryofrag.training.loop import WEIGHTS_FILE, PhaseRun, train_phase
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.precision import choose_precision
@@ -90,6 +91,9 @@ def train(
         rows = read_manifest(manifest, SCHEMES[config.scheme])
         if resume and (out / MODEL_FILE).exists():
             return out
+        if config.crop == "embryo":
+            locator = open_locator(Path(config.locator))
+            rows = place_rows(rows, locator, diameter_share=config.diameter_share, seed=config.seed)
         split = open_run(config, manifest, rows, out, split_file=split_file, resume=resume, ranks=ranks)
         reporter = Reporter()
         if ranks.is_first and not quiet:
