@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "engine": {"errors", "records"},
     "engine.build": {"errors", "records", "network"},
     "engine.eager": {"errors", "records", "network"},
+    "engine.tensorrt.graph": {"errors", "records", "network"},
     "statistics": {"errors"},
     "training": {"errors", "records", "archive", "imaging", "grading", "statistics", "network", "engine"},
     "run": {"errors", "records", "archive", "imaging", "grading", "engine"},
@@ -45,7 +46,8 @@ MAY_IMPORT = {
 }
 """Room (or module, where it differs from its room) -> rooms it may import; its own room and the version are free."""
 
-TORCH_ALLOWED = ("network", "engine.build", "engine.eager", "training")
+COMPILED_BY_TORCH = tuple(f"engine.tensorrt.{name}" for name in ("graph", "plan", "lane", "runner"))
+TORCH_ALLOWED = ("network", "engine.build", "engine.eager", *COMPILED_BY_TORCH, "training")
 ROOM_LIMIT_LINES, FUNCTION_LIMIT_LINES = 400, 60
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,7 +1,8 @@
 """Score a model on labelled frames, through the engine and the steps that a night run uses.
 
-A frame goes the way it goes when it is graded: decode, blank the overlay, letterbox, engine, masks in the frame's own
-pixels. Masks are compared there, so the scores do not depend on the size of the network's input.
+A frame goes the way it goes when it is graded: decode, blank the overlay, look at the frame or at the embryo in it,
+engines, masks in the frame's own pixels. Where a locator finds no embryo the masks are empty and module B is not asked.
+Masks are compared there, so the scores do not depend on the size of the network's input.
 
 The output folder holds ``predictions.csv`` (`predictions.PREDICTION_COLUMNS`), ``metrics.json``
 (`scores.Evaluation.to_dict`, the model, the engines and, where the model is calibrated, what its intervals hold,
@@ -16,17 +17,17 @@ from pathlib import Path
 import numpy as np
 
 from embryofrag.archive import blank_overlay
+from embryofrag.engine.look import Look, look_at_embryos
 from embryofrag.engine.select import EngineChoice, EnginePair, load_pair
 from embryofrag.errors import EmbryofragError, ItemError
 from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.schemes import Scheme
-from embryofrag.imaging.letterbox import letterbox
 from embryofrag.imaging.masks import masks_in_frame
 from embryofrag.training.conformal import check_intervals
 from embryofrag.training.labelled import LabelledFrame, read_labelled
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.plots import plot_evaluation
-from embryofrag.training.predictions import Prediction, calibration_ratios, make_prediction, write_predictions
+from embryofrag.training.predictions import Masks, Prediction, calibration_ratios, make_prediction, write_predictions
 from embryofrag.training.row import Row
 from embryofrag.training.scores import Evaluation, evaluate_predictions
 from embryofrag.training.split import PARTS, read_split
@@ -76,6 +77,7 @@ def evaluate_model(
         "model": choice.model.label,
         "engine_a": choice.engine_a_id,
         "engine_b": choice.engine_b_id,
+        "looks_at": choice.looks_at,
         "denominator": choice.model.denominator,
         "part": split_part,
         **evaluation.to_dict(),
@@ -94,20 +96,30 @@ def predict_rows(rows: Sequence[Row], engines: EnginePair, scheme: Scheme) -> It
     for start in range(0, len(rows), BATCH_SIZE):
         some = rows[start : start + BATCH_SIZE]
         frames = [_read_frame(row) for row in some]
-        canvases, boxes = zip(
-            *(letterbox(blank_overlay(frame.image), engines.choice.input_px) for frame in frames), strict=True
-        )
-        images_NHWC = np.stack(canvases)
-        answers = zip(some, frames, boxes, engines.masks(images_NHWC), engines.ratios(images_NHWC), strict=True)
-        for row, frame, box, probabilities_KSS, ratio_reg in answers:
+        looks = look_at_embryos(engines, [blank_overlay(frame.image) for frame in frames])
+        for row, frame, (masks, ratio_reg) in zip(some, frames, _answers(engines, looks), strict=True):
             yield make_prediction(
                 row,
                 scheme,
                 truth=None if frame.fragment is None else (frame.fragment, frame.embryo),
-                predicted=masks_in_frame(probabilities_KSS, box, engines.choice.mask_threshold),
-                ratio_reg=float(ratio_reg),
+                predicted=masks,
+                ratio_reg=ratio_reg,
                 denominator=engines.choice.model.denominator,
             )
+
+
+def _answers(engines: EnginePair, looks: Sequence[Look]) -> Iterator[tuple[Masks, float | None]]:
+    """Masks in the frame's pixels and module B's ratio of each look."""
+    canvases = [look.canvas_SSC for look in looks if look.found]
+    images_NHWC = np.stack(canvases) if canvases else None
+    answers = zip(engines.masks(images_NHWC), engines.ratios(images_NHWC), strict=True) if canvases else iter(())
+    for look in looks:
+        if look.found:
+            probabilities_KSS, ratio_reg = next(answers)
+            yield masks_in_frame(probabilities_KSS, look.box, engines.choice.mask_threshold), float(ratio_reg)
+        else:
+            nothing = np.zeros((look.box.height_px, look.box.width_px), bool)
+            yield (nothing, nothing), None
 
 
 def _choose_rows(rows: tuple[Row, ...], model_dir: Path, split_part: str | None) -> tuple[Row, ...]:

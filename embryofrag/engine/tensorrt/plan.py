@@ -1,0 +1,143 @@
+"""Compile one module to a raw TensorRT plan, with the record of what it was compiled with."""
+
+import inspect
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from embryofrag.engine.contract import output_shape
+from embryofrag.engine.eager import load_deployed
+from embryofrag.engine.model import ModelInfo, weights_file
+from embryofrag.engine.tensorrt.gpu import choose_gpu
+from embryofrag.engine.tensorrt.graph import FP32_PARTS, export_module, normalisation
+from embryofrag.engine.tensorrt.libraries import import_compiler, installed_library
+from embryofrag.engine.tensorrt.record import (
+    INPUT_NAME,
+    RECORD_SCHEMA,
+    Binding,
+    PlanRecord,
+    plan_file,
+    this_system,
+    write_record,
+)
+from embryofrag.errors import EmbryofragError
+
+DEFAULT_MAX_BATCH = 8
+"""Frames a pass. The card computes one pass while the next is copied in, so a batch of `grade` should hold several."""
+COMPILE_OPTIONS = {
+    "require_full_compilation": True,
+    "min_block_size": 1,
+    "immutable_weights": True,
+    "offload_module_to_cpu": True,
+    "disable_tf32": True,  # fp32 means fp32
+    "workspace_size": 2 << 30,
+    "optimization_level": 3,
+    "hardware_compatible": False,
+    "version_compatible": False,
+    "cache_built_engines": False,
+    "reuse_cached_engines": False,
+}
+"""Told to torch_tensorrt for every plan. Its own caches are off: their keys tell too little apart."""
+
+
+def compile_module(
+    model: ModelInfo, module: str, folder: Path, *, input_px: int, precision: str, max_batch: int, device: str | None
+) -> None:
+    """Write plan and record of one module to `folder`, compiled for one GPU of this machine.
+
+    Raises:
+        EmbryofragError: no usable GPU or library, the weights do not fit, or TensorRT refused the network.
+    """
+    gpu = choose_gpu(device)
+    library, version = installed_library()
+    compiler = import_compiler()
+    torch.cuda.set_device(gpu.index)
+    start_s = time.perf_counter()
+    deployed = load_deployed(model, module)
+    exported = export_module(deployed, precision=precision, input_px=input_px, max_batch=max_batch)
+    output = Binding(name=output_name(module), dtype="float32", shape=output_shape(module, -1, input_px))
+    plan = compile_plan(exported, output.name, torch.device("cuda", gpu.index))
+    (folder / plan_file(module)).write_bytes(plan)
+    write_record(
+        folder,
+        PlanRecord(
+            schema=RECORD_SCHEMA,
+            module=module,
+            precision=precision,
+            fp32_parts=FP32_PARTS,
+            normalise=normalisation(deployed),
+            weights_sha256=model.files[weights_file(module)],
+            library=library,
+            versions={
+                "tensorrt": version,
+                "torch": torch.__version__,
+                "torch_tensorrt": compiler.__version__,
+                "cuda": torch.version.cuda,
+            },
+            system=this_system(),
+            gpu=gpu,
+            input=Binding(name=INPUT_NAME, dtype="uint8", shape=(-1, input_px, input_px, 3)),
+            output=output,
+            min_batch=1,
+            opt_batch=max_batch,
+            max_batch=max_batch,
+            options=COMPILE_OPTIONS,
+            build_s=round(time.perf_counter() - start_s, 1),
+        ),
+    )
+
+
+def output_name(module: str) -> str:
+    """Name the output of a module.
+
+    >>> output_name("a"), output_name("b")
+    ('masks', 'ratios')
+    """
+    return "ratios" if len(output_shape(module, 1, 1)) == 1 else "masks"
+
+
+def compile_plan(exported: torch.export.ExportedProgram, output: str, device: torch.device | None = None) -> bytes:
+    """Return the plan of an exported module, the whole of it in one engine.
+
+    Args:
+        exported: As `export_module` gives it; the plan takes batches from 1 to its example's, made for the largest.
+        output: Name of the plan's output; its input is `INPUT_NAME`.
+        device: Card to compile for; None: the current one.
+
+    Raises:
+        EmbryofragError: an operator has no counterpart in TensorRT, or TensorRT failed.
+    """
+    compiler = import_compiler()
+    convert = compiler.dynamo.convert_exported_program_to_serialized_trt_engine
+    unknown = set(COMPILE_OPTIONS) - set(inspect.signature(convert).parameters)
+    if unknown:  # it would take them without a word and build something else
+        raise EmbryofragError(
+            f"torch_tensorrt {compiler.__version__} has no option {', '.join(sorted(unknown))}: "
+            f"install the version that embryofrag names in its extra `tensorrt`"
+        )
+    try:
+        with tempfile.TemporaryDirectory() as scratch:  # the default is a folder that others can write to
+            return convert(
+                exported,
+                arg_inputs=[plan_input(exported)],
+                arg_input_binding_names=(INPUT_NAME,),
+                output_binding_names=output,
+                timing_cache_path=str(Path(scratch) / "timing.cache"),
+                device=device,
+                **COMPILE_OPTIONS,
+            )
+    except RuntimeError as error:
+        raise EmbryofragError(
+            f"TensorRT could not build {output} ({error}): give the GPU more free memory or a smaller --max-batch"
+        ) from error
+
+
+def plan_input(exported: torch.export.ExportedProgram):
+    """Return the ``torch_tensorrt.Input`` of an exported module: batches from 1 to that of its example."""
+    (example,) = exported.example_inputs[0]
+    largest = tuple(example.shape)
+    return import_compiler().Input(
+        min_shape=(1, *largest[1:]), opt_shape=largest, max_shape=largest, dtype=example.dtype, name=INPUT_NAME
+    )

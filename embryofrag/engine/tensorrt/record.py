@@ -1,0 +1,141 @@
+"""What a plan was built with and for, and whether this machine is that."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from embryofrag.engine.contract import file_stem
+from embryofrag.engine.tensorrt.gpu import Gpu, choose_gpu
+from embryofrag.engine.tensorrt.libraries import installed_library
+from embryofrag.errors import EmbryofragError
+
+RECORD_SCHEMA = 1
+INPUT_NAME = "images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """One tensor that goes into a plan or comes out."""
+
+    name: str
+    dtype: str
+    """As NumPy names it."""
+    shape: tuple[int, ...]
+    """-1 first: the batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRecord:
+    """Lies beside the plan of a module; the engine's manifest holds its sha256."""
+
+    schema: int
+    module: str
+    precision: str
+    fp32_parts: tuple[str, ...]
+    """What stays fp32 whatever the precision."""
+    normalise: str
+    """Normalisation inside the plan, a key of ``network.normalise.NORMALISERS``."""
+    weights_sha256: str
+    library: str
+    """"tensorrt" or "tensorrt_rtx"."""
+    versions: Mapping[str, str]
+    """Of the library ("tensorrt"), "torch", "torch_tensorrt", "cuda"."""
+    system: str
+    """Operating system and processor, such as "Linux x86_64"."""
+    gpu: Gpu
+    input: Binding
+    output: Binding
+    min_batch: int
+    opt_batch: int
+    max_batch: int
+    options: Mapping[str, object]
+    """What the compiler was told."""
+    build_s: float
+
+
+def plan_file(module: str) -> str:
+    """Name the plan of a module.
+
+    >>> plan_file("a")
+    'module_a.plan'
+    """
+    return f"{file_stem(module)}.plan"
+
+
+def record_file(module: str) -> str:
+    """Name the record of a module; not by its stem, since no result follows from it.
+
+    >>> record_file("a")
+    'plan_a.json'
+    """
+    return f"plan_{module}.json"
+
+
+def this_system() -> str:
+    """Return operating system and processor."""
+    return f"{platform.system()} {platform.machine()}"
+
+
+def build_command(folder: Path, precision: str) -> str:
+    """Return the command that builds the engine in `folder` anew, for the model folder around it."""
+    return f"embryofrag engines build {folder.parent.parent} --engine tensorrt --precision {precision}"
+
+
+def write_record(folder: Path, record: PlanRecord) -> None:
+    """Write the record of one plan."""
+    text = json.dumps(asdict(record), indent=2)
+    (folder / record_file(record.module)).write_text(text + "\n", encoding="utf-8")
+
+
+def read_record(folder: Path, module: str) -> PlanRecord:
+    """Read the record of one plan.
+
+    Raises:
+        EmbryofragError: it is missing, not readable, of another schema or of another module.
+    """
+    path = folder / record_file(module)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["schema"] != RECORD_SCHEMA or document["module"] != module:
+            raise ValueError(f"schema {document['schema']}, module {document['module']}")
+        return _from_document(document)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        precision = folder.name.rpartition("-")[2]
+        raise EmbryofragError(
+            f"{path} is no record of a plan ({error}); build it anew: {build_command(folder, precision)}"
+        ) from error
+
+
+def _from_document(document: dict) -> PlanRecord:
+    if set(document) != {field.name for field in fields(PlanRecord)}:
+        raise ValueError("fields are missing or unknown")
+    bindings = {
+        name: Binding(**{**document[name], "shape": tuple(document[name]["shape"])}) for name in ("input", "output")
+    }
+    others = {"gpu": Gpu(**document["gpu"]), "fp32_parts": tuple(document["fp32_parts"])}
+    return PlanRecord(**{**document, **bindings, **others})
+
+
+def check_machine(folder: Path, module: str, device: str | None) -> PlanRecord:
+    """Return a plan's record if this machine can run the plan.
+
+    A plan holds machine code for one GPU model, chosen by timing it, and is read by one TensorRT version only.
+
+    Raises:
+        EmbryofragError: no usable GPU or library; the plan was built for another GPU, system or version.
+    """
+    record = read_record(folder, module)
+    gpu = choose_gpu(device)
+    library, version = installed_library()
+    built = (record.library, record.versions["tensorrt"], record.system, record.gpu.name, record.gpu.compute_capability)
+    here = (library, version, this_system(), gpu.name, gpu.compute_capability)
+    names = ("library", "TensorRT", "system", "GPU", "compute capability")
+    odd = [f"{name} {then}, here {now}" for name, then, now in zip(names, built, here, strict=True) if then != now]
+    if odd:
+        raise EmbryofragError(
+            f"{folder} was built for {'; '.join(odd)}; build it anew on this machine: "
+            f"{build_command(folder, record.precision)}"
+        )
+    return record

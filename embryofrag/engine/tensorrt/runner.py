@@ -1,0 +1,117 @@
+"""Run a plan: one context, one compute stream, and two slots of buffers so that copies hide behind arithmetic."""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from embryofrag.engine.contract import check_images, output_shape
+from embryofrag.engine.tensorrt.gpu import choose_gpu
+from embryofrag.engine.tensorrt.lane import CudaSlot, LoadedPlan
+from embryofrag.engine.tensorrt.record import build_command, check_machine, plan_file
+from embryofrag.errors import EmbryofragError
+
+NUM_SLOTS = 2
+"""Batches in flight: one computes while the other is copied."""
+
+T = TypeVar("T")
+
+
+class Slot(Protocol):
+    """Room for one batch on its way through the card."""
+
+    def submit(self, images_NHWC: np.ndarray) -> None:
+        """Start a batch of at most the slot's size; returns at once."""
+        ...
+
+    def collect(self, num_images: int) -> np.ndarray:
+        """Wait for the batch and return the results of its first images, valid until the next `submit`."""
+        ...
+
+
+class TensorRtEngine:
+    """One module on one GPU.
+
+    Every pass has the same number of frames, the last one filled up with black: a plan may take another kernel for
+    another number, and a frame's result must not depend on who comes with it.
+    """
+
+    def __init__(self, folder: Path, *, engine_id: str, module: str, input_px: int, device: str | None = None):
+        self.id = engine_id
+        self.module = module
+        self.input_px = input_px
+        record = check_machine(folder, module, device)
+        self._card = torch.device("cuda", choose_gpu(device).index)
+        torch.cuda.set_device(self._card)
+        self._loaded = LoadedPlan(folder / plan_file(module), record, build_command(folder, record.precision))
+        self._slots, self.batch_size = allocate_halving(self._make_slots, record.max_batch)
+        if self.batch_size < record.max_batch:
+            print(
+                f"not enough memory on {self._card} ({record.gpu.name}) for {record.max_batch} frames of module "
+                f"{module} at once: taking {self.batch_size}",
+                file=sys.stderr,
+            )
+
+    def _make_slots(self, batch_size: int) -> list[Slot]:
+        lane = self._loaded.lane(batch_size, self._card)
+        shape = output_shape(self.module, batch_size, self.input_px)
+        return [CudaSlot(lane, (batch_size, self.input_px, self.input_px, 3), shape) for _ in range(NUM_SLOTS)]
+
+    def run(self, images_NHWC: np.ndarray) -> np.ndarray:
+        """Run a batch; see `contract.Engine.run`."""
+        check_images(images_NHWC, self.input_px)
+        result = np.empty(output_shape(self.module, len(images_NHWC), self.input_px), np.float32)
+        try:
+            run_overlapped(self._slots, self.batch_size, images_NHWC, result)
+        except RuntimeError as error:  # every failure of a card is one, and none is the fault of a frame
+            raise EmbryofragError(
+                f"{self._card} failed in module {self.module} ({error}): see `nvidia-smi`, then start the run again"
+            ) from error
+        return result
+
+    def close(self) -> None:
+        """Give the card's memory back."""
+        del self._slots, self._loaded
+        torch.cuda.empty_cache()
+
+
+def run_overlapped(slots: Sequence[Slot], batch_size: int, images_NHWC: np.ndarray, result: np.ndarray) -> None:
+    """Send images through the slots in turn and store their results, each slot filled again once it is read."""
+    in_flight: deque[tuple[Slot, slice]] = deque()
+
+    def collect_oldest() -> None:
+        slot, part = in_flight.popleft()
+        result[part] = slot.collect(part.stop - part.start)
+
+    for number, start in enumerate(range(0, len(images_NHWC), batch_size)):
+        if len(in_flight) == len(slots):
+            collect_oldest()
+        part = slice(start, min(start + batch_size, len(images_NHWC)))
+        slot = slots[number % len(slots)]
+        slot.submit(images_NHWC[part])
+        in_flight.append((slot, part))
+    while in_flight:
+        collect_oldest()
+
+
+def allocate_halving(allocate: Callable[[int], T], batch_size: int) -> tuple[T, int]:
+    """Call `allocate` with the batch size, halved until the card has memory for it; return its result and that size.
+
+    Raises:
+        EmbryofragError: not even one frame fits.
+    """
+    while batch_size:
+        try:
+            return allocate(batch_size), batch_size
+        except torch.OutOfMemoryError as error:
+            reason = str(error).partition("\n")[0]
+        # outside the handler, whose traceback holds what was already taken
+        torch.cuda.empty_cache()
+        batch_size //= 2
+    raise EmbryofragError(
+        f"the GPU has no memory for even one frame ({reason}): end other programs on it, or take another with --device"
+    )
