@@ -66,14 +66,7 @@ def deliver_model(
     """
     weights = {name: folder / WEIGHTS_FILE for name, folder in phases.items()}
     rows, part = (split.test, "test") if split.test else (split.val, "val")
-    modules = {"a": load_arrays(weights[config.module_a]), "b": load_arrays(weights[config.module_b])}
-    header = describe_model(config, split)
-    probes = [draw_probe(split.val, config)]
-    if config.crop == "embryo":
-        locator = open_locator(Path(config.locator))
-        modules[LOCATOR] = load_arrays(locator.weights)
-        header = replace(header, crop=describe_crop(config, locator))
-        probes.append(draw_locator_probe(split.val, locator))
+    header, modules, probes = gather_model(config, split, weights)
     building = out / "training" / "model"
     rewrite_model(building, header, modules, probes)
     reporter.say(f"scoring {len(rows)} {part} frames")
@@ -107,6 +100,21 @@ def deliver_model(
         os.replace(building / name, out / name)
     building.rmdir()
     return model
+
+
+def gather_model(
+    config: TrainConfig, split: Split, weights: Mapping[str, Path]
+) -> tuple[ModelHeader, dict[str, Mapping], list[np.ndarray]]:
+    """Return header, state dicts by module, and probes, as `write_model` takes them; without a calibration yet."""
+    header = describe_model(config, split)
+    modules = {"a": load_arrays(weights[config.module_a]), "b": load_arrays(weights[config.module_b])}
+    probes = [draw_probe(split.val, config)]
+    if config.crop == "embryo":
+        locator = open_locator(Path(config.locator))
+        header = replace(header, crop=describe_crop(config, locator))
+        modules[LOCATOR] = load_arrays(locator.weights)
+        probes.append(draw_locator_probe(split.val, locator))
+    return header, modules, probes
 
 
 def write_metrics(
