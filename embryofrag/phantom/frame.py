@@ -22,6 +22,8 @@ from embryofrag.phantom.zona import Zona, paint_zona, trace_inside
 
 MAX_CELLS = 16
 MAX_RATIO = 0.7
+MAX_ONE_CELL_RATIO = 0.15
+"""One cell with more fragments than this is never drawn unasked."""
 
 _STAGE_WEIGHTS = {1: 0.15, 2: 0.22, 3: 0.10, 4: 0.23, 5: 0.06, 6: 0.06, 7: 0.04, 8: 0.08} | dict.fromkeys(
     range(9, MAX_CELLS + 1), 0.06 / 8
@@ -61,7 +63,7 @@ class PhantomFrame:
 def draw_ratio(rng: np.random.Generator) -> float:
     """An amount of fragmentation: one embryo in four has none, many have little, few have more than half."""
     kind = rng.random()
-    if kind < 0.27:
+    if kind < 0.24:
         return 0.0
     low, high = (
         (0.01, 0.06)
@@ -126,13 +128,13 @@ def draw_frame(
 
 
 def choose_stage(seed: int, num_cells: int | None, ratio: float | None) -> tuple[int, float]:
-    """Number of cells and ratio: as asked for where they are, else drawn; one cell never draws many fragments."""
+    """Number of cells and ratio: as asked for where they are, else drawn; one cell seldom draws fragments."""
     rng = open_stream(seed, "stage")
     drawn_cells = int(rng.choice(list(_STAGE_WEIGHTS), p=list(_STAGE_WEIGHTS.values())))
     drawn_ratio = draw_ratio(rng)
     num_cells = drawn_cells if num_cells is None else num_cells
     if ratio is None:
-        ratio = min(drawn_ratio, 0.15) if num_cells == 1 else drawn_ratio
+        ratio = 0.0 if num_cells == 1 and drawn_ratio > MAX_ONE_CELL_RATIO else drawn_ratio
     if not 0 <= num_cells <= MAX_CELLS:
         raise ValueError(f"num_cells is {num_cells}, not 0..{MAX_CELLS}")
     if not 0 <= ratio <= MAX_RATIO:
