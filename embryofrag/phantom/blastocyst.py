@@ -84,15 +84,17 @@ def _paint_round_cells(
     paint_body(field_HW, whole, replace(style, tone=style.tone * 0.5, grain=style.grain * 0.3), look, rng)
     within_HW = np.full(field_HW.shape, -1000, np.float32)
     within_HW[whole.window] = whole.depth_px
-    strength, cavity = rng.uniform(1.0, 1.9), rng.uniform(0.3, 0.8)
-    radius = 1.15 / np.sqrt(num_cells)
+    strength, cavity = rng.uniform(1.0, 1.9), rng.uniform(0.15, 0.65)
+    radius = 1.25 / np.sqrt(num_cells)
     sites = spread_sites(rng, num_cells)
     for x, y, z in sites[np.argsort(sites[:, 2])]:
         if abs(z) > 0.55 and rng.random() < cavity:
             continue
         size = radius * np.exp(rng.normal(0, 0.2))
         centre = (ball.x_px + x * (1 - 0.8 * size) * ball.radius_px, ball.y_px + y * (1 - 0.8 * size) * ball.radius_px)
-        cell = draw_body(rng, centre, size * ball.radius_px, stretch=0.22, wobble=0.03, z_um=25 * z)
+        cell = draw_body(rng, centre, size * ball.radius_px, stretch=0.3, wobble=0.03, z_um=25 * z)
+        # flattened against the zona
+        cell = replace(cell, angle_rad=float(np.arctan2(y, x) + np.pi / 2 + rng.normal(0, 0.3)))
         patch = trace_body(cell, field_HW.shape, margin_px=8, within_HW=within_HW)
         if patch is None:
             continue
@@ -106,7 +108,7 @@ def _paint_inner_cell_mass(
 ) -> None:
     """A clump of small granular cells whose borders are lost, against the wall, in place."""
     angle_rad, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 0.72)
-    spread = np.array([rng.uniform(0.1, 0.2), rng.uniform(0.18, 0.32)])
+    spread = np.array([rng.uniform(0.1, 0.22), rng.uniform(0.18, 0.38)])
     turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])
     within_HW = np.full(field_HW.shape, -1000, np.float32)
     whole = trace_body(ball, field_HW.shape, margin_px=2)
@@ -114,9 +116,9 @@ def _paint_inner_cell_mass(
         return
     within_HW[whole.window] = whole.depth_px
     cover = np.zeros(field_HW.shape, np.float32)
-    lost, coarse = rng.uniform(0.2, 1.0), rng.uniform(0.8, 2.2)
+    lost, coarse = rng.uniform(0.0, 0.9), rng.uniform(1.0, 2.6)
     radius_px = rng.uniform(6, 11) / look.um_per_px
-    for _ in range(rng.integers(10, 26)):
+    for _ in range(rng.integers(12, 34)):
         x, y = turn @ (np.array([away, 0]) + rng.normal(0, spread))
         centre = (ball.x_px + x * ball.radius_px, ball.y_px + y * ball.radius_px)
         cell = draw_body(rng, centre, radius_px * np.exp(rng.normal(0, 0.25)), stretch=0.2, wobble=0.04)
@@ -129,4 +131,4 @@ def _paint_inner_cell_mass(
         cover[patch.window] = np.maximum(cover[patch.window], patch.inside)
     soft = cv2.GaussianBlur(cover[whole.window], (0, 0), 1.2 / look.um_per_px)
     grain = crop_grain(rng, soft.shape, rng.uniform(0.5, 1.3) / look.um_per_px, look.light)
-    field_HW[whole.window] += soft * grain * np.float32(look.grain * rng.uniform(0.6, 1.8))
+    field_HW[whole.window] += soft * grain * np.float32(look.grain * rng.uniform(0.8, 3.0))

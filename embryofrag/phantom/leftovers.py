@@ -7,7 +7,7 @@ import numpy as np
 
 from embryofrag.phantom.body import draw_body, trace_body
 from embryofrag.phantom.debris import paint_debris
-from embryofrag.phantom.optics import Style, paint_body
+from embryofrag.phantom.optics import Style, find_margin_px, paint_body
 from embryofrag.phantom.scene import Scene, open_stream
 from embryofrag.phantom.zona import Zona, paint_zona
 
@@ -45,10 +45,10 @@ def _paint_bubble(field_HW: np.ndarray, scene: Scene, rng: np.random.Generator) 
     look = scene.look
     radius_px = np.exp(rng.uniform(np.log(2), np.log(45))) / look.um_per_px
     body = draw_body(rng, _point_near(rng, scene), radius_px, stretch=0.02, wobble=0.002)
-    patch = trace_body(body, field_HW.shape, margin_px=10)
+    edge_px = max(1.0, radius_px * rng.uniform(0.04, 0.25))
+    patch = trace_body(body, field_HW.shape, margin_px=find_margin_px(edge_px, 0))
     if patch is None:
         return
-    edge_px = max(1.0, radius_px * rng.uniform(0.04, 0.25))
     style = Style(
         tone=rng.uniform(-0.1, 0.15),
         relief=look.relief * rng.uniform(-1.5, 1.5),
@@ -58,7 +58,7 @@ def _paint_bubble(field_HW: np.ndarray, scene: Scene, rng: np.random.Generator) 
     )
     paint_body(field_HW, patch, style, look, rng)
     glint = replace(body, radius_px=radius_px * rng.uniform(0.1, 0.4))
-    bright = trace_body(glint, field_HW.shape)
+    bright = trace_body(glint, field_HW.shape, margin_px=find_margin_px(edge_px, 0))
     if bright is not None:
         paint_body(field_HW, bright, Style(tone=rng.uniform(0.0, 0.6), edge_px=edge_px, opacity=0.3), look, rng)
 

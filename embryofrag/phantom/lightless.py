@@ -41,5 +41,5 @@ def _blur_place(scene: Scene, rng: np.random.Generator) -> np.ndarray:
 def _with_noise(scene: Scene, light_HW: np.ndarray, rng: np.random.Generator) -> Scene:
     """The scene under that light, its noise somewhere between little and much."""
     # no picture without noise: two black ones would be the same picture
-    look = replace(scene.look, noise=np.exp(rng.uniform(np.log(0.02), np.log(0.12))))
+    look = replace(scene.look, noise=np.exp(rng.uniform(np.log(0.008), np.log(0.08))))
     return replace(scene, look=look, light_HW=light_HW.astype(np.float32))

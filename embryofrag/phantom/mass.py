@@ -8,17 +8,18 @@ from embryofrag.phantom.body import Body, Patch, draw_body, trace_body
 
 
 def draw_lobes(rng: np.random.Generator, ball: Body, num_lobes: int, reach: float, size: float) -> list[Body]:
-    """Bodies around the middle of a ball that together make up a mass.
+    """A body in the middle of a ball and others around it that together make up a mass.
 
     Args:
         rng: Source of chance.
         ball: What the mass lies in.
-        num_lobes: At least 1.
+        num_lobes: How many lie around the middle one.
         reach: How far the lobes' outer ends lie from the middle, in radii of the ball.
         size: Radius of a lobe in radii of the ball, less than `reach`.
     """
     turn_rad = rng.uniform(0, 2 * np.pi)
-    lobes = []
+    middle_px = (ball.x_px, ball.y_px)
+    lobes = [draw_body(rng, middle_px, 0.75 * reach * ball.radius_px, stretch=0.1, wobble=0.02)]
     for index in range(num_lobes):
         radius = min(size * float(np.exp(rng.normal(0, 0.15))), 0.95 * reach)
         angle_rad = turn_rad + 2 * np.pi * (index + rng.normal(0, 0.2)) / num_lobes

@@ -9,6 +9,7 @@ from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.mass import draw_lobes, trace_mass
 from embryofrag.phantom.optics import cell_style, paint_body
 from embryofrag.phantom.scene import Scene, open_stream
+from embryofrag.phantom.tiling import paint_tiling
 from embryofrag.phantom.zona import paint_zona
 
 
@@ -26,10 +27,17 @@ def paint_morula(field_HW: np.ndarray, scene: Scene) -> None:
     style = cell_style(look, rng)
     granular = rng.uniform(1.0, 1.9)
     paint_body(field_HW, mass, replace(style, tone=style.tone * 1.2, grain=style.grain * granular), look, rng, focus_um)
+    # the cells of a compacted mass bulge out of it a little
+    bulges_HW = np.zeros(field_HW.shape, np.float32)
+    ball = trace_body(replace(zona.inner, radius_px=reach * zona.radius_px), field_HW.shape)
+    num_cells, strength = int(rng.integers(10, 32)), rng.uniform(0.5, 1.7)
+    focus = float(np.clip(rng.normal(0.3, 0.4), -0.9, 0.9))
+    paint_tiling(bulges_HW, ball, look, rng, num_cells=num_cells, strength=strength, focus=focus)
+    field_HW[mass.window] += bulges_HW[mass.window] * np.clip(mass.depth_px, 0, 1)
     within_HW = np.full(field_HW.shape, -1000, np.float32)
     within_HW[mass.window] = mass.depth_px
-    faint = rng.uniform(0.0, 0.6)
-    for _ in range(rng.integers(6, 15)):
+    faint = rng.uniform(0.0, 0.8)
+    for _ in range(rng.integers(3, 15)):
         _paint_cell(field_HW, scene, rng, within_HW, reach, faint * rng.uniform(0.2, 1.0), focus_um)
     if rng.random() < 0.3:
         outside_HW = np.full(field_HW.shape, -1000, np.float32)

@@ -1,4 +1,4 @@
-"""A sphere tiled with flat polygonal cells, as the trophectoderm tiles a blastocyst.
+"""A ball tiled with polygonal cells, as the trophectoderm tiles a blastocyst and cells tile a morula.
 
 The cells are the Voronoi cells of sites on the sphere, seen along the optical axis: polygons in the middle,
 foreshortened towards the rim.
@@ -6,9 +6,14 @@ foreshortened towards the rim.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from embryofrag.phantom.body import Patch
+from embryofrag.phantom.instrument import Look
+
+_FOCAL_DEPTH = 0.4
+"""Distance from the focal plane, in radii, at which half of the sharpness is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,3 +69,59 @@ def trace_tiling(patch: Patch, sites_N3: np.ndarray, *, near: bool, step_px: int
     # the difference of the two cosines rises from a border by the gap of its sites, 2 / sqrt(N) in radii
     border = (nearest - towards_NHW.max(0)) * np.float32(len(sites_N3) / 4)
     return Tiling(cell=cell, border=border, height=height)
+
+
+def paint_tiling(
+    field_HW: np.ndarray,
+    patch: Patch,
+    look: Look,
+    rng: np.random.Generator,
+    *,
+    num_cells: int,
+    strength: float,
+    focus: float,
+) -> None:
+    """Paints the cells of a ball, the far hemisphere first, in place.
+
+    Args:
+        field_HW: (H, W) float32 contrast.
+        patch: The ball.
+        look: Light, contrasts and pixel size of the frame.
+        rng: Source of chance.
+        num_cells: On the whole ball, at least 2.
+        strength: How much the cells stand out; 1 is as much as a cell of a cleavage-stage embryo does.
+        focus: Height of the focal plane above the equator in radii, -1..1.
+    """
+    sites_N3 = spread_sites(rng, num_cells)
+    step_px = max(1, round(patch.radius_px / 75))
+    height, width = patch.depth_px.shape
+    cover = np.clip(patch.depth_px * np.float32(0.7), 0, 1)
+    for near in (False, True):
+        tiling = trace_tiling(patch, sites_N3, near=near, step_px=step_px)
+        layer = _shade(tiling, look, rng, step_px * look.um_per_px, strength, focus)
+        full = cv2.resize(layer, None, fx=step_px, fy=step_px, interpolation=cv2.INTER_LINEAR)
+        field_HW[patch.window] += full[:height, :width] * cover
+
+
+def _shade(
+    tiling: Tiling, look: Look, rng: np.random.Generator, um_per_step: float, strength: float, focus: float
+) -> np.ndarray:
+    """Contrast of one hemisphere: slope of the cells' domes along the light, dark borders, cells of unlike tone."""
+    # seen edge-on near the equator, the wall is thicker
+    through = 1 / np.maximum(np.abs(tiling.height), np.float32(0.3))
+    dome = (1 - np.exp(-tiling.border * np.float32(rng.uniform(2.5, 6)))) * through * np.float32(rng.uniform(3, 8))
+    uneven = rng.normal(0, 0.25, tiling.cell.max() + 1).astype(np.float32)[tiling.cell]
+    dome *= 1 + uneven
+    tone = np.float32(look.cell_tone) * (np.float32(0.25) + uneven) * np.sqrt(through)
+    line = np.exp(-np.square(tiling.border * np.float32(rng.uniform(7, 14)))) * np.float32(look.edge * 0.5)
+    sharp = (_slope(dome, look, um_per_step) * np.float32(look.relief) + tone - line) * np.float32(strength)
+    soft = cv2.GaussianBlur(sharp, (0, 0), max(0.6, rng.uniform(1.5, 3.0) / um_per_step))
+    in_focus = np.exp2(-np.square((tiling.height - np.float32(focus)) / np.float32(_FOCAL_DEPTH)))
+    return soft + in_focus * (sharp - soft)
+
+
+def _slope(height_um: np.ndarray, look: Look, um_per_step: float) -> np.ndarray:
+    """Slope of a height map towards the dark side, compressed to -1..1."""
+    fall_y, fall_x = np.gradient(cv2.GaussianBlur(height_um, (0, 0), 0.8), um_per_step)
+    along = np.float32(look.light[0]) * fall_x + np.float32(look.light[1]) * fall_y
+    return np.tanh(np.float32(-0.9) * along)

@@ -86,13 +86,16 @@ def _draw_scenes(seed: int, instrument: str, *, varied: bool) -> tuple[Scene, Sc
 
 
 def _place_zonas(rng: np.random.Generator, shape: tuple[int, int], look: Look) -> list[Zona]:
-    """Two zonas that touch or lie apart, around a point near the middle, more along the longer side of the frame."""
+    """Two zonas that touch or lie apart, on both sides of a point near the middle of the frame."""
     height, width = shape
     thickness_um = rng.uniform(*CLEAVAGE_THICKNESS_UM, 2)
     radii_px = rng.uniform(*CLEAVAGE_RADIUS_UM, 2) / look.um_per_px
     apart_px = (radii_px + thickness_um / look.um_per_px).sum() * rng.uniform(0.97, 1.3)
-    direction_rad = math.atan2(height, width) * rng.choice([-1, 1]) * rng.uniform(0.6, 1.2)
-    half = 0.5 * apart_px * np.array([math.cos(direction_rad), math.sin(direction_rad)])
+    # any direction in which both middles stay well inside the frame, else along its diagonal
+    directions_rad = [*rng.uniform(0, math.pi, 8), math.atan2(height, width)]
+    halves = [0.5 * apart_px * np.array([math.cos(angle_rad), math.sin(angle_rad)]) for angle_rad in directions_rad]
+    room_px = np.array([width, height]) / 2 - 0.8 * radii_px.max()
+    half = next((half for half in halves if (np.abs(half) <= room_px).all()), halves[-1])
     middle = np.array([width, height]) * rng.uniform(0.47, 0.53, 2)
     centres = np.clip([middle - half, middle + half], 0, [width - 1, height - 1])
     return [
