@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "engine.build": {"errors", "records", "network"},
     "engine.eager": {"errors", "records", "network"},
     "engine.tensorrt.graph": {"errors", "records", "network"},
+    "engine.look": {"errors", "records", "imaging"},
     "statistics": {"errors"},
     "training": {"errors", "records", "archive", "imaging", "grading", "statistics", "network", "engine"},
     "run": {"errors", "records", "archive", "imaging", "grading", "engine"},

@@ -30,6 +30,18 @@ def test_border_share_of_a_disc_cut_by_one_side(centre_x, border_share):
     assert find_embryo(mask, (area_px,)).border_share == pytest.approx(border_share, abs=0.01)
 
 
+def test_border_of_the_window_counts_as_the_frames_does():
+    """A disc whose right half lies outside of the columns that were looked at."""
+    mask = draw_disc((200, 200), 100)
+    region = (slice(50, 350), slice(0, 201))
+    mask[:, 201:] = False
+    whole = find_embryo(mask, (int(mask.sum()),))
+    windowed = find_embryo(mask, (int(mask.sum()),), region=region, num_embryos=2)
+    assert whole.border_share == 0.0
+    assert windowed.border_share == pytest.approx(0.45, abs=0.01)
+    assert (windowed.frame_share, windowed.num_embryos) == (whole.frame_share, 2)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 30), (30, 1), (2, 2)])
 def test_frames_that_are_all_border(shape):
     evidence = find_embryo(np.ones(shape, bool), (shape[0] * shape[1],))

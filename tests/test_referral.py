@@ -41,6 +41,8 @@ def test_a_clear_frame_is_not_referred():
         ({"ratio_reg": 0.2375}, ("near_cut",)),
         ({"ratio_reg": 0.5, "ratio_mask": 0.5}, ("near_cut",)),
         ({"embryo": dataclasses.replace(CLEAR, confidence=0.7)}, ("unclear_embryo",)),
+        ({"embryo": dataclasses.replace(CLEAR, num_embryos=1)}, ()),
+        ({"embryo": dataclasses.replace(CLEAR, num_embryos=2)}, ("several_embryos",)),
         ({"embryo": None}, ()),
         ({"focus": 0.44}, ("soft_focus",)),
         ({"focus": 0.45}, ()),
@@ -52,11 +54,11 @@ def test_reasons(changes, reasons):
 
 
 def test_reasons_come_in_fixed_order():
-    unclear = dataclasses.replace(CLEAR, largest_share=0.5)
+    unclear = dataclasses.replace(CLEAR, largest_share=0.5, num_embryos=2)
     torn = {"A": 0.4, "B": 0.3, "C": 0.3}
     everything = refer_with(ratio_reg=0.10, ratio_mask=0.9, embryo=unclear, focus=0.1, grade_probabilities=torn)
     assert everything == REASONS
-    assert REASONS == ("modules_disagree", "near_cut", "unsure_grade", "unclear_embryo", "soft_focus")
+    assert " ".join(REASONS) == "modules_disagree near_cut unsure_grade unclear_embryo several_embryos soft_focus"
 
 
 @pytest.mark.parametrize(("likeliest", "reasons"), [(0.49, ("unsure_grade",)), (0.5, ())])

@@ -57,6 +57,11 @@ class EngineChoice:
         """The modules that run, in their order."""
         return MODULES if self.crop is None else (LOCATOR, *MODULES)
 
+    @property
+    def looks_at(self) -> str:
+        """What modules A and B look at: "embryo" or "frame"."""
+        return "frame" if self.crop is None else "embryo"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EnginePair:

@@ -4,6 +4,7 @@
 |------------------------------------------------------|---------------------------------|------------------------|
 | mask empty, or a smaller share of the frame than set | `embryofrag.grading.frame`      | outcome ``no_embryo``  |
 | low confidence, in pieces, or cut by the border      | `embryofrag.grading.referral`   | ``unclear_embryo``     |
+| more than one embryo in the frame                    | `embryofrag.grading.referral`   | ``several_embryos``    |
 """
 
 import math
@@ -22,16 +23,24 @@ class EmbryoEvidence:
     largest_share: float | None
     """Share of the mask held by its largest component, 0..1; None where the mask is empty."""
     border_share: float | None
-    """Frame border inside the mask over the perimeter of a disc of the mask's area; None where the mask is empty.
+    """Border inside the mask over the perimeter of a disc of the mask's area; None where the mask is empty.
 
-    A disc that misses a tenth of its area beyond one side of the frame reads about 0.23; half a disc reads 0.45.
+    The border is that of what was looked at: the frame's, or that of the window around the embryo. A disc that misses
+    a tenth of its area beyond one side reads about 0.23; half a disc reads 0.45.
     """
     confidence: float | None
     """Mean embryo probability inside the mask, 0..1; None where the mask is empty or came without probabilities."""
+    num_embryos: int | None = None
+    """Embryos that a locator saw in the frame; None without one."""
 
 
 def find_embryo(
-    embryo: np.ndarray, component_areas_px: Sequence[int], confidence: float | None = None
+    embryo: np.ndarray,
+    component_areas_px: Sequence[int],
+    confidence: float | None = None,
+    *,
+    region: tuple[slice, slice] = (slice(None), slice(None)),
+    num_embryos: int | None = None,
 ) -> EmbryoEvidence:
     """Gather the evidence for an embryo.
 
@@ -39,6 +48,8 @@ def find_embryo(
         embryo: bool (H, W).
         component_areas_px: Areas of the mask's connected components, largest first.
         confidence: Mean probability inside the mask, where known.
+        region: Rows and columns of the frame that were looked at; the mask is empty outside of them.
+        num_embryos: Embryos that a locator saw in the frame, where the model has one.
 
     >>> half_in = np.zeros((100, 100), bool); half_in[30:70, :20] = True
     >>> evidence = find_embryo(half_in, [800])
@@ -47,11 +58,14 @@ def find_embryo(
     """
     area_px = int(np.count_nonzero(embryo))
     if not area_px:
-        return EmbryoEvidence(frame_share=0.0, largest_share=None, border_share=None, confidence=None)
-    border_px = area_px - int(np.count_nonzero(embryo[1:-1, 1:-1]))
+        return EmbryoEvidence(
+            frame_share=0.0, largest_share=None, border_share=None, confidence=None, num_embryos=num_embryos
+        )
+    border_px = area_px - int(np.count_nonzero(embryo[region][1:-1, 1:-1]))
     return EmbryoEvidence(
         frame_share=area_px / embryo.size,
         largest_share=component_areas_px[0] / area_px,
         border_share=border_px / (2.0 * math.sqrt(math.pi * area_px)),
         confidence=confidence,
+        num_embryos=num_embryos,
     )

@@ -5,7 +5,8 @@
 | `modules_disagree` | module A's ratio and module B's are more than ``max_disagreement`` apart               |
 | `near_cut`         | module B's ratio is less than ``cut_margin`` from a cut of the grade scheme            |
 | `unsure_grade`     | no grade is as probable as ``min_grade_probability`` (of a model with a calibration)  |
-| `unclear_embryo`   | embryo mask unsure, in pieces, or cut off by the frame border                          |
+| `unclear_embryo`   | embryo mask unsure, in pieces, or cut off by the border of what was looked at          |
+| `several_embryos`  | a locator saw more than one embryo in the frame; masks and ratio are of the largest    |
 | `soft_focus`       | the focus score is below ``min_focus``                                                 |
 
 A referral never changes a ratio or a grade.
@@ -21,8 +22,9 @@ MODULES_DISAGREE = "modules_disagree"
 NEAR_CUT = "near_cut"
 UNSURE_GRADE = "unsure_grade"
 UNCLEAR_EMBRYO = "unclear_embryo"
+SEVERAL_EMBRYOS = "several_embryos"
 SOFT_FOCUS = "soft_focus"
-REASONS = (MODULES_DISAGREE, NEAR_CUT, UNSURE_GRADE, UNCLEAR_EMBRYO, SOFT_FOCUS)
+REASONS = (MODULES_DISAGREE, NEAR_CUT, UNSURE_GRADE, UNCLEAR_EMBRYO, SEVERAL_EMBRYOS, SOFT_FOCUS)
 """Every reason for a frame, in the order in which they are reported."""
 
 
@@ -41,7 +43,7 @@ class ReferralSettings:
     min_largest_share: float = 0.90
     """Smallest share of the embryo mask in its largest component; 0 switches it off."""
     max_border_share: float = 0.25
-    """Largest ``EmbryoEvidence.border_share``: about a tenth of the embryo outside the frame; 1 switches it off."""
+    """Largest ``EmbryoEvidence.border_share``: about a tenth of the embryo outside; 1 switches it off."""
     min_focus: float = 0.45
     """Smallest focus score (`embryofrag.imaging.focus`); 0 switches the reason off."""
 
@@ -78,13 +80,14 @@ def refer(
         UNSURE_GRADE: grade_probabilities is not None
         and max(grade_probabilities.values()) < settings.min_grade_probability,
         UNCLEAR_EMBRYO: embryo is not None and is_unclear(embryo, settings),
+        SEVERAL_EMBRYOS: embryo is not None and (embryo.num_embryos or 1) > 1,
         SOFT_FOCUS: focus is not None and focus < settings.min_focus,
     }
     return tuple(reason for reason in REASONS if raised[reason])
 
 
 def is_unclear(embryo: EmbryoEvidence, settings: ReferralSettings) -> bool:
-    """Say whether an embryo mask is unsure, in pieces, or cut off by the frame border; true where it is empty."""
+    """Say whether an embryo mask is unsure, in pieces, or cut off by a border; true where it is empty."""
     if embryo.largest_share is None or embryo.border_share is None:
         return True
     return (

@@ -20,8 +20,9 @@ class Job:
 
     @property
     def num_held(self) -> int:
-        """Frames that the pipeline may hold before the first comes out: two batches in each of its three queues."""
-        return 6 * self.settings.batch_size
+        """Frames that the pipeline may hold before the first comes out: two batches in each of its queues."""
+        num_queues = 3 if self.choice.crop is None else 5
+        return 2 * num_queues * self.settings.batch_size
 
 
 def frame_item(frame: Frame, job: Job, *, outcome: Outcome, reason: str = "", **values) -> Item:

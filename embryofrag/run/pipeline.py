@@ -1,29 +1,30 @@
 """One frame's way from bytes to a row, for many frames at once; runs in the worker process.
 
-read -> blank the overlay -> letterbox -> [repeat of earlier bytes?] -> batch -> engines A and B -> masks in the
-frame's pixels -> grade -> pictures -> row. Reading and finishing run on threads (OpenCV and zlib release the GIL)
-while the engines run on the calling thread; every stage looks only a fixed number of frames ahead, so memory does
-not grow with the archive, and keeps the order of its input, so results do not depend on timing.
+read -> blank the overlay -> letterbox -> [repeat of earlier bytes?] -> [batch -> locator -> window around the embryo]
+-> batch -> engines A and B -> masks in the frame's pixels -> grade -> pictures -> row. Reading, cutting the window and
+finishing run on threads (OpenCV and zlib release the GIL) while the engines run on the calling thread; every stage
+looks only a fixed number of frames ahead, so memory does not grow with the archive, and keeps the order of its input,
+so results do not depend on timing.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from embryofrag.archive import blank_overlay, merge_evidence, read_picture
+from embryofrag.engine.look import Look, closer_look, first_look
 from embryofrag.engine.select import EnginePair
 from embryofrag.errors import ItemError
 from embryofrag.grading.embryo_presence import find_embryo
 from embryofrag.grading.frame import FrameGrade, grade_frame
 from embryofrag.grading.ratio import counted_fragment, measure_masks
 from embryofrag.imaging.focus import focus_score
-from embryofrag.imaging.letterbox import Letterbox, letterbox
 from embryofrag.imaging.masks import EMBRYO, component_areas_px, count_components, mask_confidence, masks_in_frame
 from embryofrag.records import Frame, Outcome
 from embryofrag.run.job import Job, frame_item
@@ -47,8 +48,17 @@ class Prepared:
     sha256: str
     image: np.ndarray
     """uint8 (H, W) or (H, W, 3), overlay blanked."""
-    canvas_SSC: np.ndarray
-    box: Letterbox
+    look: Look
+    """At all of it, and after the locator at the window around the embryo."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Located:
+    """A frame with what the locator said of it."""
+
+    prepared: Prepared
+    embryo_LL: np.ndarray
+    """float32 probabilities."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,7 +78,7 @@ def grade_frames(
 
     Args:
         frames: to be graded, in scan order.
-        engines: both modules, loaded.
+        engines: all modules, loaded.
         job: the rest of what the run was asked for.
         seen: sha256 -> source of frames that already stand; grows by the frames that come by.
         clock: seconds spent in the engines are added to `engines_s`.
@@ -79,8 +89,11 @@ def grade_frames(
     size = job.settings.batch_size
     with ThreadPoolExecutor(NUM_THREADS) as readers, ThreadPoolExecutor(NUM_THREADS) as finishers:
         prepared = _ahead(readers, lambda frame: _prepare(frame, job), frames, 2 * size)
-        fresh = (_set_repeat_aside(step, seen, job) for step in prepared)
-        predicted = _predict(fresh, engines, size, clock)
+        looked = (_set_repeat_aside(step, seen, job) for step in prepared)
+        if job.choice.crop is not None:
+            located = _by_batch(looked, lambda batch: _locate(batch, engines), size, clock)
+            looked = _ahead(readers, lambda step: _look_closer(step, job), located, 2 * size)
+        predicted = _by_batch(looked, lambda batch: _predict(batch, engines), size, clock)
         yield from _ahead(finishers, lambda step: _finish(step, job), predicted, 2 * size)
 
 
@@ -103,8 +116,7 @@ def _prepare(frame: Frame, job: Job) -> Prepared | Item:
     except ItemError as error:
         return frame_item(frame, job, outcome=error.outcome, reason=error.reason, sha256=_settled_sha256(frame))
     image = blank_overlay(picture.image)
-    canvas, box = letterbox(image, job.choice.input_px)
-    return Prepared(frame=frame, sha256=picture.sha256, image=image, canvas_SSC=canvas, box=box)
+    return Prepared(frame=frame, sha256=picture.sha256, image=image, look=first_look(image, job.choice))
 
 
 def _settled_sha256(frame: Frame) -> str | None:
@@ -134,40 +146,63 @@ def _set_repeat_aside(step: Prepared | Item, seen: dict[str, str], job: Job) -> 
     return step
 
 
-def _predict(
-    steps: Iterable[Prepared | Item], engines: EnginePair, size: int, clock: dict[str, float]
-) -> Iterator[Predicted | Item]:
-    """Run the engines on batches of up to `size` frames; rows that are already done keep their place."""
+def _by_batch(
+    steps: Iterable[Prepared | Item], run: Callable[[list[Prepared]], Iterable[R]], size: int, clock: dict[str, float]
+) -> Iterator[R | Item]:
+    """Run engines on batches of up to `size` frames; rows that are already done keep their place."""
     waiting: list[Prepared | Item] = []
     num_frames = 0
     for step in steps:
         waiting.append(step)
         num_frames += isinstance(step, Prepared)
         if num_frames == size or len(waiting) == 2 * size:
-            yield from _predict_batch(waiting, engines, clock)
+            yield from _run_batch(waiting, run, clock)
             waiting, num_frames = [], 0
-    yield from _predict_batch(waiting, engines, clock)
+    yield from _run_batch(waiting, run, clock)
 
 
-def _predict_batch(
-    steps: list[Prepared | Item], engines: EnginePair, clock: dict[str, float]
-) -> Iterator[Predicted | Item]:
+def _run_batch(
+    steps: list[Prepared | Item], run: Callable[[list[Prepared]], Iterable[R]], clock: dict[str, float]
+) -> Iterator[R | Item]:
     batch = [step for step in steps if isinstance(step, Prepared)]
     if not batch:
         yield from steps
         return
     start_s = time.perf_counter()
-    images_NSSC = np.stack([step.canvas_SSC for step in batch])
-    masks_NKSS = engines.masks(images_NSSC)
-    ratios_N = engines.ratios(images_NSSC)
+    results = iter(run(batch))
     clock["engines_s"] = clock.get("engines_s", 0.0) + time.perf_counter() - start_s
-    results = zip(masks_NKSS, ratios_N, strict=True)
     for step in steps:
-        if isinstance(step, Item):
-            yield step
-        else:
-            masks_KSS, ratio = next(results)
-            yield Predicted(prepared=step, probabilities_KSS=masks_KSS, ratio_reg=float(ratio))
+        yield step if isinstance(step, Item) else next(results)
+
+
+def _locate(batch: list[Prepared], engines: EnginePair) -> list[Located]:
+    embryos_NLL = engines.locate(_stack(batch))
+    return [Located(prepared=step, embryo_LL=embryo_LL) for step, embryo_LL in zip(batch, embryos_NLL, strict=True)]
+
+
+def _look_closer(step: Located | Item, job: Job) -> Prepared | Item:
+    """Cut the window around the embryo; a frame in which none was located is done."""
+    if isinstance(step, Item):
+        return step
+    prepared = step.prepared
+    look = closer_look(prepared.image, prepared.look, step.embryo_LL, job.choice)
+    if look.found:
+        return replace(prepared, look=look)
+    reason = "no embryo located"
+    return frame_item(prepared.frame, job, outcome=Outcome.NO_EMBRYO, reason=reason, sha256=prepared.sha256)
+
+
+def _predict(batch: list[Prepared], engines: EnginePair) -> list[Predicted]:
+    images_NSSC = _stack(batch)
+    results = zip(batch, engines.masks(images_NSSC), engines.ratios(images_NSSC), strict=True)
+    return [
+        Predicted(prepared=step, probabilities_KSS=masks_KSS, ratio_reg=float(ratio))
+        for step, masks_KSS, ratio in results
+    ]
+
+
+def _stack(batch: list[Prepared]) -> np.ndarray:
+    return np.stack([step.look.canvas_SSC for step in batch])
 
 
 def _finish(step: Predicted | Item, job: Job) -> Item:
@@ -205,7 +240,7 @@ def _finish(step: Predicted | Item, job: Job) -> Item:
 
 def _masks(step: Predicted, job: Job) -> tuple[np.ndarray, np.ndarray]:
     """Fragment and embryo mask in the frame's pixels, bool (H, W)."""
-    return masks_in_frame(step.probabilities_KSS, step.prepared.box, job.settings.grading.mask_threshold)
+    return masks_in_frame(step.probabilities_KSS, step.prepared.look.box, job.settings.grading.mask_threshold)
 
 
 def _in_words(probabilities: Mapping[str, float] | None) -> str | None:
@@ -218,15 +253,21 @@ def _in_words(probabilities: Mapping[str, float] | None) -> str | None:
 
 
 def _grade(step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, settings: RunSettings) -> FrameGrade:
-    grading = settings.grading
+    grading, look = settings.grading, step.prepared.look
     areas = measure_masks(fragment_HW, embryo_HW, grading.denominator)
     probability_SS = step.probabilities_KSS[EMBRYO]
     # an engine may give masks instead of probabilities; those say nothing of how sure they are
     is_mask = probability_SS.dtype == np.bool_
-    confidence = None if is_mask else mask_confidence(probability_SS, step.prepared.box, grading.mask_threshold)
+    confidence = None if is_mask else mask_confidence(probability_SS, look.box, grading.mask_threshold)
     return grade_frame(
         areas=areas,
-        embryo=find_embryo(embryo_HW, component_areas_px(embryo_HW), confidence),
+        embryo=find_embryo(
+            embryo_HW,
+            component_areas_px(embryo_HW),
+            confidence,
+            region=look.box.region,
+            num_embryos=look.num_embryos,
+        ),
         num_fragments=count_components(counted_fragment(fragment_HW, embryo_HW, grading.denominator)),
         ratio_reg=step.ratio_reg,
         focus=focus_score(step.prepared.image, embryo_HW) if areas.embryo_area_px else None,

@@ -41,6 +41,8 @@ def write_run_json(report: RunReport, archive: Path, choice: EngineChoice, setti
             "chosen": choice.reason,
             "engine_a": choice.engine_a_id,
             "engine_b": choice.engine_b_id,
+            "engine_locator": choice.engine_locator_id,
+            "looks_at": choice.looks_at,
         },
         "settings": settings.to_dict(),
         "files_found": report.num_found,
