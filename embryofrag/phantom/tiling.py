@@ -115,7 +115,7 @@ def _shade(
     tone = np.float32(look.cell_tone) * (np.float32(0.25) + uneven) * np.sqrt(through)
     line = np.exp(-np.square(tiling.border * np.float32(rng.uniform(7, 14)))) * np.float32(look.edge * 0.5)
     sharp = (_slope(dome, look, um_per_step) * np.float32(look.relief) + tone - line) * np.float32(strength)
-    soft = cv2.GaussianBlur(sharp, (0, 0), max(0.6, rng.uniform(1.5, 3.0) / um_per_step))
+    soft = cv2.GaussianBlur(sharp, (0, 0), max(0.6, rng.uniform(1.8, 5.0) / um_per_step))
     in_focus = np.exp2(-np.square((tiling.height - np.float32(focus)) / np.float32(_FOCAL_DEPTH)))
     return soft + in_focus * (sharp - soft)
 
