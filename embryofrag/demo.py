@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from embryofrag.engine.select import EngineChoice, choose_engine
-from embryofrag.engine.shipped import shipped_model
+from embryofrag.engine.shipped import DEFAULT_MODEL, find_shipped, shipped_model
 from embryofrag.errors import UsageError
 from embryofrag.grading.frame import GradingSettings
 from embryofrag.phantom import write_archive
@@ -13,7 +13,7 @@ from embryofrag.run.events import Notify
 from embryofrag.run.grade import RunReport, grade_archive
 from embryofrag.run.settings import RunSettings, read_calibration
 
-MODEL_NAME = "untrained"
+FALLBACK_MODEL = "untrained"
 NUM_EMBRYOS = 4
 FRAMES_PER_EMBRYO = 12
 
@@ -21,7 +21,7 @@ FRAMES_PER_EMBRYO = 12
 def run_demo(
     out: Path, seed: int, notify: Notify, announce: Callable[[EngineChoice], None]
 ) -> tuple[RunReport, EngineChoice]:
-    """Draw an archive below `out` and grade it with the shipped model.
+    """Draw an archive below `out` and grade it with the best model that came with this installation.
 
     Args:
         out: gets `drawn/` (archive and truth) and `results/`; an earlier demo in it is drawn anew.
@@ -34,7 +34,7 @@ def run_demo(
     """
     _clear(out)
     write_archive(out / "drawn", seed=seed, num_embryos=NUM_EMBRYOS, frames_per_embryo=FRAMES_PER_EMBRYO)
-    choice = choose_engine(shipped_model(MODEL_NAME))
+    choice = choose_engine(find_shipped(DEFAULT_MODEL) or shipped_model(FALLBACK_MODEL))
     announce(choice)
     grading = GradingSettings(mask_threshold=choice.model.mask_threshold, denominator=choice.model.denominator)
     settings = RunSettings(grading=grading, calibration=read_calibration(choice.model, grading), overlays=True)

@@ -152,11 +152,20 @@ def warn(text: str) -> None:
     stderr.print(text, style="bold yellow", markup=False, soft_wrap=True)
 
 
-def announce(choice: EngineChoice) -> None:
+def announce(choice: EngineChoice, *, model_named: bool = True) -> None:
     """Say which model and engine a run takes, and why."""
-    stderr.print(f"model {choice.model.label}; {choice.reason}", markup=False, soft_wrap=True)
+    whence = "" if model_named else " that came with embryofrag, as no other was named"
+    stderr.print(
+        f"model {choice.model.label}{whence}; {choice.reason}{_where_it_looks(choice)}", markup=False, soft_wrap=True
+    )
     if not choice.model.trained:
         warn("UNTRAINED model: its masks, ratios and grades mean nothing")
+
+
+def _where_it_looks(choice: EngineChoice) -> str:
+    if choice.model.crop is None:
+        return ""
+    return "; looks at whole frames, unlike in training" if choice.crop is None else "; looks at the located embryo"
 
 
 def print_report(report: RunReport, choice: EngineChoice) -> None:

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from embryofrag import __version__
 from embryofrag.cli import main
+from embryofrag.engine import shipped
+from embryofrag.engine.select import choose_engine
 
 
 def call(*arguments: object):
@@ -69,7 +71,40 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(export, model_dir, tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_grade_without_a_model_says_what_to_do(export, tmp_path):
+@pytest.fixture
+def shipped_as_reference(model_dir, tmp_path, monkeypatch):
+    """An installation that has the reference model."""
+    shutil.copytree(model_dir, tmp_path / "installed/reference")
+    monkeypatch.setattr(shipped, "PLACES", (tmp_path / "installed",))
+
+
+@pytest.fixture
+def only_untrained(model_dir, tmp_path, monkeypatch):
+    """An installation that has no reference model."""
+    shutil.copytree(model_dir, tmp_path / "installed/untrained")
+    monkeypatch.setattr(shipped, "PLACES", (tmp_path / "installed",))
+
+
+def test_grade_without_a_model_takes_the_reference_model_and_says_so(shipped_as_reference, export, tmp_path):
+    result = call("grade", export, "--out", tmp_path / "out", "--no-masks")
+    assert result.exit_code == 0, result.output
+    assert "that came with embryofrag, as no other was named; auto: took openvino-fp32" in result.stderr
+
+
+def test_demo_takes_the_reference_model_where_there_is_one(shipped_as_reference, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("embryofrag.demo.choose_engine", lambda folder: asked.append(folder) or choose_engine(folder))
+    assert call("demo", "--out", tmp_path / "demo").exit_code == 0
+    assert asked == [tmp_path / "installed/reference"]
+
+
+def test_a_crop_that_the_model_has_no_locator_for(export, model_dir, tmp_path):
+    result = call("grade", export, "--out", tmp_path / "out", "--model", model_dir, "--crop", "embryo")
+    assert (result.exit_code, "has no locator to find the embryo with: leave --crop out" in result.output) == (2, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_grade_without_a_model_says_what_to_do(only_untrained, export, tmp_path):
     result = call("grade", export, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "--model DIR" in result.output
@@ -122,7 +157,7 @@ def test_phantom_frames_and_archive(tmp_path):
     assert again.exit_code != 0
 
 
-def test_demo_grades_and_says_untrained_and_can_be_repeated(tmp_path):
+def test_demo_grades_and_says_untrained_and_can_be_repeated(only_untrained, tmp_path):
     for _ in range(2):
         result = call("demo", "--out", tmp_path / "demo")
         assert result.exit_code == 0, result.output

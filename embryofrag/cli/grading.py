@@ -65,7 +65,8 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
 @main.command()
 @click.argument("archive", type=FOLDER)
 @click.option("--out", required=True, type=FOLDER, help="Folder for the results, outside the archive.")
-@click.option("--model", type=FOLDER, help="Model folder (model.json, engines/).")
+@click.option("--model", type=FOLDER,
+    help="Model folder (model.json, engines/). [default: the reference model, if it came with embryofrag]")  # fmt: skip
 @click.option(
     "--engine", type=click.Choice(["auto", "openvino", "eager"]), default="auto", show_default=True,
     help="Backend; `auto` takes the fastest that is built and fits this machine, and says which.",
@@ -73,6 +74,10 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
 @click.option(
     "--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", show_default=True,
     help="Arithmetic of the engine.",
+)  # fmt: skip
+@click.option(
+    "--crop", type=click.Choice(["auto", "embryo", "frame"]), default="auto", show_default=True,
+    help="What the model looks at: as it was trained, the window in which its locator finds the embryo, whole frames.",
 )  # fmt: skip
 @click.option("--batch-size", type=int, help="Frames handed to the engines at once. [default: 2 a core, at least 8]")
 @click.option("--threads", type=int, help="Cores for the engines. [default: all]")
@@ -105,16 +110,18 @@ def grade(ctx: click.Context, archive: Path, out: Path, log_json: bool, **option
       embryofrag grade /archive/2024 --out /results/2024 --model /models/ours --overlays
     """
     from embryofrag.engine.select import choose_engine
+    from embryofrag.engine.shipped import DEFAULT_MODEL, find_shipped
     from embryofrag.run.grade import grade_archive
 
-    if options["model"] is None:
+    model_dir = options["model"] or find_shipped(DEFAULT_MODEL)
+    if model_dir is None:
         raise UsageError(
             "no model was named: give --model DIR, a folder with model.json and built engines "
             "(`embryofrag demo` shows a run with an untrained one)"
         )
-    choice = choose_engine(options["model"], options["engine"], options["precision"])
+    choice = choose_engine(model_dir, options["engine"], options["precision"], options["crop"])
     settings = _run_settings(options, choice.model)
-    terminal.announce(choice)
+    terminal.announce(choice, model_named=options["model"] is not None)
     with terminal.show_progress(log_json) as notify:
         report = grade_archive(archive, out, choice, settings, notify)
     terminal.print_report(report, choice)
