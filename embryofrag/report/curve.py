@@ -4,6 +4,7 @@ All embryos of a page share one frame, drawn once and referred to, so that curve
 thousands stays small.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from embryofrag.report.axes import (
     chart,
     diamonds,
     dots,
+    line,
     number,
     number_ticks,
     padded,
@@ -21,7 +23,6 @@ from embryofrag.report.axes import (
     round_ticks,
     text,
     x_scale,
-    y_scale,
 )
 from embryofrag.report.markup import Markup, join, tag
 
@@ -72,7 +73,7 @@ def curve_frames(curves: Sequence[Curve], scheme: Scheme) -> dict[str, CurveFram
     for time in TIMES:
         moments = [moment for curve in curves if curve.time == time for moment in curve.moments]
         if moments:
-            axes = Axes(x=padded(moments, 0.03), y=(0.0, top), **_SIZE)
+            axes = Axes(x=padded(moments, 0.03), y=(0.0, height(top)), **_SIZE)
             frames[time] = CurveFrame(time=time, axes=axes, symbol=_frame_symbol(time, axes, scheme))
     return frames
 
@@ -86,10 +87,22 @@ def _frame_symbol(time: str, axes: Axes, scheme: Scheme) -> Markup:
     ticks = round_ticks(*axes.x, 5)
     parts = [
         grade_bands(axes, scheme),
-        y_scale(axes, [0.0, *(cut for cut in scheme.cuts if cut <= axes.y[1])]),
+        *(_cut_line(axes, cut) for cut in (0.0, *scheme.cuts) if height(cut) <= axes.y[1]),
         x_scale(axes, number_ticks(ticks), TIMES[time]),
     ]
-    return tag("symbol", *parts, id=f"frame-{time}", viewBox=f"0 0 {axes.width_px} {axes.height_px}")
+    # the page's style reaches into a referred symbol only from elements inside it, hence the group
+    group = tag("g", *parts, class_="curve-frame")
+    return tag("symbol", group, id=f"frame-{time}", viewBox=f"0 0 {axes.width_px} {axes.height_px}")
+
+
+def height(ratio: float) -> float:
+    """Return where a ratio stands on the axis: its square root, which spreads the low ratios, where most cuts lie."""
+    return math.sqrt(ratio)
+
+
+def _cut_line(axes: Axes, ratio: float) -> Markup:
+    y, right = axes.y_px(height(ratio)), axes.width_px - axes.right_px
+    return join([line((axes.left_px, y), (right, y), "grid"), text((axes.left_px - 5, y + 4), f"{ratio:g}", "end")])
 
 
 def grade_bands(axes: Axes, scheme: Scheme) -> Markup:
@@ -98,7 +111,7 @@ def grade_bands(axes: Axes, scheme: Scheme) -> Markup:
     left, width = axes.left_px, axes.width_px - axes.left_px - axes.right_px
     parts = []
     for index, grade in enumerate(scheme.grades):
-        lower, upper = (axes.y_px(edge) for edge in edges[index : index + 2])
+        lower, upper = (axes.y_px(height(edge)) for edge in edges[index : index + 2])
         if lower > upper:
             parts.append(box((left, upper), (width, lower - upper), f"band {tint(index, len(scheme.grades))}"))
             parts.append(text((left + width + 4, (lower + upper) / 2 + 4), grade[:3], "grade-letter"))
@@ -117,7 +130,7 @@ def tint(index: int, count: int) -> str:
 def draw_curve(curve: Curve, frame: CurveFrame) -> Markup:
     """Return one embryo's curve over its shared frame: interval, line, points, and diamonds where referred."""
     axes = frame.axes
-    places = [(axes.x_px(m), axes.y_px(r)) for m, r in zip(curve.moments, curve.ratios, strict=True)]
+    places = [(axes.x_px(m), axes.y_px(height(r))) for m, r in zip(curve.moments, curve.ratios, strict=True)]
     marked = [place for place, referred in zip(places, curve.referred, strict=True) if referred]
     plain = [place for place, referred in zip(places, curve.referred, strict=True) if not referred]
     return chart(
@@ -148,6 +161,6 @@ def _interval_area(curve: Curve, axes: Axes) -> Markup | None:
     """The 90 % intervals as a band, as far as every frame has one."""
     if len(curve.ratios) < 2 or any(interval is None for interval in curve.intervals):
         return None
-    lower = [(axes.x_px(m), axes.y_px(i[0])) for m, i in zip(curve.moments, curve.intervals, strict=True)]
-    upper = [(axes.x_px(m), axes.y_px(i[1])) for m, i in zip(curve.moments, curve.intervals, strict=True)]
+    lower = [(axes.x_px(m), axes.y_px(height(i[0]))) for m, i in zip(curve.moments, curve.intervals, strict=True)]
+    upper = [(axes.x_px(m), axes.y_px(height(i[1]))) for m, i in zip(curve.moments, curve.intervals, strict=True)]
     return polyline([*lower, *reversed(upper)], "interval-area")

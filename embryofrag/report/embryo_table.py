@@ -9,7 +9,7 @@ import pandas as pd
 from embryofrag.grading.schemes import Scheme
 from embryofrag.report.curve import Curve, CurveFrame, curve_frames, draw_curve, tint
 from embryofrag.report.html_table import scrolled
-from embryofrag.report.markup import Markup, join, tag
+from embryofrag.report.markup import Markup, breakable, join, tag
 from embryofrag.report.pictures import Album, Shot, time_of
 
 MAX_EMBRYOS = 2000
@@ -150,7 +150,9 @@ def _image(embryo: str, thumbnail: bytes | None) -> Markup | None:
 
 
 def _name(embryo, links: Mapping[str, str]) -> Markup:
-    name = tag("a", embryo.embryo, href=links[embryo.embryo]) if embryo.embryo in links else embryo.embryo
+    name = breakable(embryo.embryo)
+    if embryo.embryo in links:
+        name = tag("a", name, href=links[embryo.embryo])
     parts = [
         None if pd.isna(embryo.well) else f"well {embryo.well}",
         None if pd.isna(embryo.date) else f"{embryo.date:%Y-%m-%d}",

@@ -1,13 +1,11 @@
 """The top of the page: how many files became what, how many embryos are referred, and the share of each grade."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
-from embryofrag.report.axes import number
 from embryofrag.report.charts import Interval, draw_intervals
 from embryofrag.report.markup import Markup, join, tag
 from embryofrag.report.source import Results
+from embryofrag.report.summary import grade_table, outcome_table
 from embryofrag.statistics.shares import wilson_interval
 
 RESEARCH_USE = (
@@ -17,61 +15,41 @@ RESEARCH_USE = (
 
 def draw_headline(results: Results) -> Markup:
     """Return the counts that add up, the referred embryos, and the grades with their intervals."""
-    return join([_files(results), _embryos(results)])
+    graded = results.embryos[results.embryos["grade"].notna()]
+    parts = [_files(results), _embryos(results, graded)]
+    return join([*parts, _grades(results) if len(graded) else None])
 
 
 def _files(results: Results) -> Markup:
-    counts = results.files["outcome"].value_counts()
-    tiles = [_tile(str(len(results.files)), "files found")]
-    for outcome, count in counts.items():
-        tiles.append(_tile(f"{'+' if len(tiles) > 1 else '='} {count}", outcome.replace("_", " ")))
-    words = "Every file found ended as exactly one of these; what each means stands in the documentation of a run."
-    return join([tag("ul", *tiles, class_="tiles"), tag("p", words, class_="note")])
+    outcomes = outcome_table(results)
+    *parts, (_, found, _) = outcomes.data.itertuples(index=False, name=None)
+    tiles = [_tile(str(found), "files found")]
+    for outcome, count, _ in parts:
+        if count:
+            tiles.append(_tile(f"{'+' if len(tiles) > 1 else '='} {count}", outcome.replace("_", " ")))
+    return join([tag("ul", *tiles, class_="tiles"), tag("p", outcomes.note, class_="note")])
 
 
 def _tile(value: str, words: str) -> Markup:
     return tag("li", tag("b", value), words)
 
 
-def _embryos(results: Results) -> Markup:
-    graded = results.embryos[results.embryos["num_graded"] > 0]
-    num_graded = len(graded)
-    num_referred = int(graded["referred"].fillna(False).astype(bool).sum())
-    frames = results.frames
-    num_frames = int((frames["outcome"] == "graded").sum())
-    tiles = [
-        _tile(str(len(results.embryos)), "embryos"),
-        _tile(str(num_graded), "embryos graded"),
-        _tile(_share(num_referred, num_graded), f"referred: {num_referred} of {num_graded}"),
-        _tile(number(graded["ratio_median"].median()), "median ratio"),
+def _embryos(results: Results, graded: pd.DataFrame) -> Markup:
+    num_referred = int(graded["referred"].fillna(False).sum())
+    tiles = [_tile(str(len(results.embryos)), "embryos"), _tile(str(len(graded)), "of them graded")]
+    if len(graded):
+        low, high = wilson_interval(num_referred, len(graded))
+        words = f"of the graded referred ({num_referred}; 95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+        tiles.append(_tile(f"{100 * num_referred / len(graded):.0f} %", words))
+        tiles.append(_tile(f"{graded['ratio_median'].median():.3f}", "median ratio of the graded"))
+    return tag("ul", *tiles, class_="tiles")
+
+
+def _grades(results: Results) -> Markup:
+    grades = grade_table(results)
+    rows = [
+        Interval(label=f"grade {row.grade}", value=row.share, low=row.share_low95, high=row.share_high95, n=row.embryos)
+        for row in grades.data.itertuples()
     ]
-    if not num_graded:
-        return tag("ul", *tiles[:2], class_="tiles")
-    note = (
-        f"Shares are of the {num_graded} embryos with at least one graded frame ({num_frames} frames). The grade is "
-        f"that of the embryo's median ratio over its graded frames, by {results.grading.grade_scheme.label}; ratio is "
-        f"the fragment area over the area of the {results.grading.denominator}, a 2-D area ratio, not a volume. "
-        "Whiskers are 95 % Wilson intervals; embryos of one patient are counted as if independent."
-    )
-    chart = draw_intervals(grade_shares(graded, results.grading.grade_scheme.grades), "share of embryos", percent=True)
-    return join([tag("ul", *tiles, class_="tiles"), tag("figure", chart, tag("figcaption", note))])
-
-
-def grade_shares(graded: pd.DataFrame, grades: Sequence[str]) -> list[Interval]:
-    """Return the share of each grade among embryos, with its 95 % Wilson interval."""
-    counts = graded["grade"].value_counts()
-    rows = []
-    for grade in grades:
-        count = int(counts.get(grade, 0))
-        low, high = wilson_interval(count, len(graded))
-        rows.append(Interval(label=f"grade {grade}", value=count / len(graded), low=low, high=high, n=count))
-    return rows
-
-
-def _share(count: int, total: int) -> str:
-    """A share in words, with its 95 % Wilson interval.
-
-    >>> _share(1, 4), _share(0, 0)
-    ('25 %', '–')
-    """
-    return f"{number(100 * count / total, 0)} %" if total else "–"
+    chart = draw_intervals(rows, "share of graded embryos", percent=True)
+    return tag("figure", chart, tag("figcaption", grades.note))

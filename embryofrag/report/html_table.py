@@ -7,70 +7,104 @@ import pandas as pd
 
 from embryofrag.report.axes import number
 from embryofrag.report.contents import Table
-from embryofrag.report.markup import Markup, tag
+from embryofrag.report.markup import Markup, breakable, tag
 
-MAX_ROWS = 300
+MAX_ROWS = 100
 """Rows that one table of the page holds; the workbook holds them all."""
 
-_PERCENT_WORDS = ("share", "exact", "within_one", "coverage")
+_TALL_ROWS = 15
+"""From so many rows on, a table scrolls in a box of its own (not in print)."""
+_SHADED = "second_"
+"""Columns of counts whose cells are the darker, the more they hold: those of a confusion matrix."""
 
 
-def draw_table(table: Table, *, max_rows: int = MAX_ROWS) -> Markup:
-    """Return a table with its title as caption and its note below; rows over the limit are counted, not shown."""
-    data = table.data.head(max_rows)
+def draw_table(table: Table) -> Markup:
+    """Return a table with its title as caption and its note below; rows over the limit are counted, not shown.
+
+    A number and the ends of its 95 % interval, in columns that end in `low95` and `high95`, share one cell.
+    """
+    note = tag("figcaption", table.note) if table.note else None
+    if table.data.empty:
+        return tag("figure", tag("p", tag("b", table.title)), tag("p", "No rows.", class_="note"), note)
+    data = table.data.head(MAX_ROWS)
     left_out = len(table.data) - len(data)
-    rows = [_row(data.columns, values) for values in data.itertuples(index=False, name=None)]
+    shown = [name for name in data.columns if not _is_end(name, data.columns)]
+    most = max((data[name].max() for name in shown if str(name).startswith(_SHADED)), default=0)
+    rows = [_row(row, shown, most) for row in data.to_dict("records")]
+    head = tag("tr", *(tag("th", _heading(name, data.columns), scope="col") for name in shown))
+    drawn = tag("table", tag("caption", table.title), tag("thead", head), tag("tbody", *rows))
     return tag(
         "figure",
-        scrolled(
-            table.title,
-            tag(
-                "table",
-                tag("caption", table.title),
-                tag("thead", tag("tr", *(tag("th", heading(name), scope="col") for name in data.columns))),
-                tag("tbody", *rows),
-            ),
-        ),
+        scrolled(table.title, drawn, is_tall=len(rows) >= _TALL_ROWS),
         tag("p", f"{left_out} more rows are in the workbook.", class_="note") if left_out else None,
-        tag("figcaption", table.note) if table.note else None,
+        note,
         class_="table",
     )
 
 
-def scrolled(label: str, table: Markup) -> Markup:
+def scrolled(label: str, table: Markup, is_tall: bool = False) -> Markup:
     """Put a table where a small window can scroll it, with the keyboard too."""
-    return tag("div", table, class_="wide", role="region", aria_label=label, tabindex=0)
+    return tag("div", table, class_="wide tall" if is_tall else "wide", role="region", aria_label=label, tabindex=0)
 
 
-def _row(columns: Sequence[str], values: Sequence[object]) -> Markup:
-    cells = [cell(name, value) for name, value in zip(columns, values, strict=True)]
-    first, others = cells[0], cells[1:]
-    return tag("tr", tag("th", first[0], scope="row"), *(tag("td", words, class_=class_) for words, class_ in others))
+def _ends(column: str) -> tuple[str, str]:
+    """Names of the columns that hold the interval of a column.
 
-
-def heading(column: object) -> str:
-    """Return a column's name in words.
-
-    >>> heading("ratio_lo90")
-    'ratio lo90'
+    >>> _ends("share_referred"), _ends("value")
+    (('share_referred_low95', 'share_referred_high95'), ('low95', 'high95'))
     """
-    return str(column).replace("_", " ")
+    prefix = "" if column == "value" else f"{column}_"
+    return f"{prefix}low95", f"{prefix}high95"
 
 
-def cell(column: str, value: object) -> tuple[str, str | None]:
-    """Return a value in words and the class of its cell: numbers stand at the right, the unknown is blank.
+def _is_end(column: str, columns: Sequence[str]) -> bool:
+    return any(column in _ends(other) for other in columns)
 
-    >>> cell("ratio_median", 0.12345), cell("share", 0.5), cell("n", 3), cell("referred", True), cell("well", None)
-    (('0.123', 'number'), ('50 %', 'number'), ('3', 'number'), ('yes', None), ('', None))
+
+def _heading(column: str, columns: Sequence[str]) -> str:
+    has_interval = _ends(column)[0] in columns
+    return str(column).replace("_", " ") + (" (95 % interval)" if has_interval else "")
+
+
+def _row(row: dict, shown: Sequence[str], most: float) -> Markup:
+    first, *others = ((name, *_cell(name, row)) for name in shown)
+    cells = [tag("th", breakable(first[1]), scope="row")]
+    for name, words, is_number in others:
+        shade = f"cell-{_shade(row[name], most)}" if str(name).startswith(_SHADED) else None
+        classes = " ".join(part for part in ("number" if is_number else None, shade) if part)
+        cells.append(tag("td", words if is_number else breakable(words), class_=classes or None))
+    return tag("tr", *cells)
+
+
+def _shade(count: float, most: float) -> int:
+    return round(4 * count / most) if most else 0
+
+
+def _cell(column: str, row: dict) -> tuple[str, bool]:
+    """Return one cell in words, with its interval, and whether it is a number."""
+    words, is_number = in_cell(column, row[column])
+    low, high = (row.get(end) for end in _ends(column))
+    if words and low is not None and not pd.isna(low):
+        words += f" ({in_cell(column, low)[0].removesuffix(' %')}–{in_cell(column, high)[0].removesuffix(' %')})"
+    return words, is_number
+
+
+def in_cell(column: str, value: object) -> tuple[str, bool]:
+    """Return a value in words, and whether it is a number: shares in per cent, the unknown blank.
+
+    >>> [in_cell("ratio", value)[0] for value in (0.12345, 12345.6, float("nan"))], in_cell("share", 0.5)[0]
+    (['0.123', '12345.6', ''], '50 %')
+    >>> in_cell("n", 3), in_cell("referred", True), in_cell("well", None)
+    (('3', True), ('yes', False), ('', False))
     """
-    if isinstance(value, bool) or type(value).__name__ == "bool_":
-        return "yes" if value else "no", None
     if value is None or pd.isna(value):
-        return "", None
+        return "", False
+    if isinstance(value, bool):
+        return "yes" if value else "no", False
     if isinstance(value, datetime | date):
-        return f"{value:%Y-%m-%d}", None
+        return f"{value:%Y-%m-%d}", False
     if isinstance(value, str):
-        return value, None
-    if isinstance(value, float) and any(word in str(column) for word in _PERCENT_WORDS):
-        return f"{number(100 * value, 1)} %", "number"
-    return (f"{value:.{3 if abs(value) < 100 else 1}f}" if isinstance(value, float) else str(value)), "number"
+        return value, False
+    if isinstance(value, float) and "share" in str(column):
+        return f"{number(100 * value, 1)} %", True
+    return (f"{value:.{3 if abs(value) < 100 else 1}f}" if isinstance(value, float) else str(value)), True

@@ -10,6 +10,10 @@ class Markup(str):
     __slots__ = ()
 
 
+_VOID = frozenset({"br", "col", "img", "input", "meta", "wbr"})
+"""Elements that have no end tag."""
+
+
 def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """Return one element with its children.
 
@@ -30,10 +34,6 @@ def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     return Markup(f"<{name}{written}>{join(children)}</{name}>")
 
 
-_VOID = frozenset({"br", "col", "img", "input", "meta"})
-"""Elements that have no end tag."""
-
-
 def join(parts: Iterable[object]) -> Markup:
     """Put parts one after another, escaped where they are no markup; None is left out.
 
@@ -43,6 +43,15 @@ def join(parts: Iterable[object]) -> Markup:
     return Markup(
         "".join(part if isinstance(part, Markup) else escape(str(part)) for part in parts if part is not None)
     )
+
+
+def breakable(name: str) -> Markup:
+    """Return a long name that may be broken into lines behind each underscore and slash.
+
+    >>> breakable("slide_1/<well>")
+    'slide_<wbr>1/<wbr>&lt;well&gt;'
+    """
+    return Markup(escape(name).replace("_", "_<wbr>").replace("/", "/<wbr>"))
 
 
 def _attribute(key: str, value: object) -> str:

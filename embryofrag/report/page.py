@@ -2,29 +2,29 @@
 
 import os
 from base64 import b64encode
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from embryofrag import __version__
-from embryofrag.report.contents import Contents, Table
+from embryofrag.report.contents import Contents
+from embryofrag.report.control import MEASURES, ControlChart
 from embryofrag.report.embryo_table import choose_shown, draw_embryos
 from embryofrag.report.gallery import Gallery
 from embryofrag.report.headline import RESEARCH_USE, draw_headline
 from embryofrag.report.html_table import draw_table
 from embryofrag.report.markup import Markup, join, tag
 from embryofrag.report.pictures import Album
-from embryofrag.report.section_charts import draw_charts
+from embryofrag.report.section_charts import draw_charts, draw_control_chart
 from embryofrag.report.source import Results
 from embryofrag.run.atomic import write_atomic
 
 _HERE = Path(__file__).parent
 _LEGEND = (
     "Curve: the ratio of each graded frame (points; diamonds are referred frames) over the bands of the grades, with "
-    "the 90 % interval as a grey band where the model has a calibration; all curves share their axes. Picture: the "
-    "frame nearest to the median ratio, embryo outlined in blue, fragments in orange. A name with a link leads to the "
-    "embryo over time."
+    "the 90 % interval as a grey band where the model has a calibration. All curves share their axes; the ratio's is a "
+    "square root, which spreads the low ratios. Picture: the frame nearest to the median ratio, embryo outlined in "
+    "blue, fragments in orange. A name with a link leads to the embryo over time."
 )
 
 
@@ -71,8 +71,7 @@ def _body(contents: Contents, embryos: Markup) -> Markup:
     names = list(contents.sections)
     links = tag("ul", *(tag("li", tag("a", name.capitalize(), href=f"#{name}")) for name in names))
     sections = [
-        tag("section", tag("h2", name.capitalize()), *_parts(name, tables, embryos), id=name)
-        for name, tables in contents.sections.items()
+        tag("section", tag("h2", name.capitalize()), *_parts(name, contents, embryos), id=name) for name in names
     ]
     return tag(
         "body",
@@ -84,12 +83,21 @@ def _body(contents: Contents, embryos: Markup) -> Markup:
     )
 
 
-def _parts(name: str, tables: Sequence[Table], embryos: Markup) -> list[Markup]:
+def _parts(name: str, contents: Contents, embryos: Markup) -> list[Markup]:
     """What stands in one section: the embryos' own table, else charts and tables."""
+    tables = contents.sections[name]
     if name == "embryos":
-        return [embryos, *(tag("p", table.note, class_="note") for table in tables if table.note)]
-    drawn = [part for table in tables for part in (*draw_charts(name, table), draw_table(table))]
-    return drawn or [tag("p", "Nothing to show.", class_="note")]
+        return [embryos, *(tag("p", table.note, class_="note") for table in tables)]
+    if name == "frames":
+        return [tag("p", "One row a frame: in the workbook and in the tables of the run.", class_="note")]
+    charts = [_titled(chart) for chart in contents.charts] if name == "control" else []
+    return [*charts, *(part for table in tables for part in (*draw_charts(table), draw_table(table)))]
+
+
+def _titled(chart: ControlChart) -> Markup:
+    measure = MEASURES[chart.measure]
+    words = f"Of {measure.cases}. Diamonds raise a rule, named above them."
+    return tag("figure", tag("h3", chart.title), draw_control_chart(chart), tag("figcaption", words))
 
 
 def _header(results: Results) -> Markup:
