@@ -44,3 +44,13 @@ def test_body_outside_the_frame_has_no_patch():
 
 def test_drawn_body_depends_on_the_generator_only():
     assert draw_body(np.random.default_rng(5), (1, 2), 9) == draw_body(np.random.default_rng(5), (1, 2), 9)
+
+
+@pytest.mark.parametrize("radius_px", [12, 60, 110, 160])
+def test_depth_does_not_depend_on_the_margin(radius_px):
+    body = draw_body(np.random.default_rng(1), (150.3, 148.6), radius_px)
+    near, far = (trace_body(body, (300, 300), margin_px=margin_px) for margin_px in (2.0, 9.3))
+    rows, columns = (
+        slice(mine.start - its.start, mine.stop - its.start) for mine, its in zip(near.window, far.window, strict=True)
+    )
+    np.testing.assert_array_equal(near.depth_px, far.depth_px[rows, columns])

@@ -98,25 +98,30 @@ def trace_body(
         return None
     dx = np.arange(left, right, dtype=np.float32)[None] - np.float32(body.x_px)
     dy = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(body.y_px)
-    depth = _find_depth(body, dx, dy, step=min(4, int(body.radius_px / _SMOOTH_PX) + 1))
     window = (slice(top, bottom), slice(left, right))
+    depth = _find_depth(body, window, step=min(4, int(body.radius_px / _SMOOTH_PX) + 1))
     if within_HW is not None:
         depth = _smooth_minimum(depth, within_HW[window], 0.3 * body.radius_px)
     return Patch(window=window, depth_px=depth, dx_px=dx, dy_px=dy, radius_px=body.radius_px, z_um=body.z_um)
 
 
-def _find_depth(body: Body, dx: np.ndarray, dy: np.ndarray, step: int) -> np.ndarray:
-    """Depth at those offsets from the centre, (h, w) float32; computed at every `step`-th pixel, linear between."""
+def _find_depth(body: Body, window: tuple[slice, slice], step: int) -> np.ndarray:
+    """Depth in a window of the frame, (h, w) float32; computed at every `step`-th pixel of the frame, linear between.
+
+    Where these pixels are does not depend on the window, so neither does the depth.
+    """
+    (first_row, last_row), (first_column, last_column) = (
+        (side.start // step - 1, (side.stop - 1) // step + 2) for side in window
+    )
+    middle = (step - 1) / 2
+    dx = np.arange(first_column, last_column, dtype=np.float32)[None] * step + np.float32(middle - body.x_px)
+    dy = np.arange(first_row, last_row, dtype=np.float32)[:, None] * step + np.float32(middle - body.y_px)
+    coarse = np.float32(body.radius_px) * (1 - _relative_radius(body, dx, dy))
     if step == 1:
-        return np.float32(body.radius_px) * (1 - _relative_radius(body, dx, dy))
-    height, width = dy.shape[0], dx.shape[1]
-    middle = np.float32((step - 1) / 2)
-    # one more than needed at the end: the last pixels lie between two of the coarse ones as well
-    coarse_dx = dx[:, :1] + middle + np.arange(0, width + step, step, dtype=np.float32)[None]
-    coarse_dy = dy[:1] + middle + np.arange(0, height + step, step, dtype=np.float32)[:, None]
-    coarse = np.float32(body.radius_px) * (1 - _relative_radius(body, coarse_dx, coarse_dy))
-    size = (coarse.shape[1] * step, coarse.shape[0] * step)
-    return cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+        return coarse[1:-1, 1:-1]
+    fine = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
+    top, left = window[0].start - first_row * step, window[1].start - first_column * step
+    return fine[top : top + window[0].stop - window[0].start, left : left + window[1].stop - window[1].start]
 
 
 def _smooth_minimum(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:

@@ -39,6 +39,9 @@ _ODD_SHARE = 0.15
 _CONTRAST_FLOOR = 0.085
 """Least standard deviation of the contrast over the embryo."""
 
+_GREY_FLOOR = 0.02
+"""Least standard deviation of the grey level over the embryo, 1 is full scale."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PhantomFrame:
@@ -184,7 +187,7 @@ def paint_embryo(
     _paint_bodies(field_HW, cells, distractors, styled, look, focus_um, seed)
     if fragments:
         _roughen_fragments(field_HW, fragment_HW, zona, look, roughness, open_stream(seed, "fragments", 1))
-    _raise_contrast(field_HW, embryo_HW)
+    _raise_contrast(field_HW, embryo_HW, look)
     if "debris" not in without:
         paint_debris(field_HW, zona, look, open_stream(seed, "debris"))
     return fragment_HW, embryo_HW
@@ -261,8 +264,9 @@ def _roughen_fragments(
     field_HW[window] += soft * crop_grain(rng, soft.shape, size_px, look.light, coarse=False) * np.float32(strength)
 
 
-def _raise_contrast(field_HW: np.ndarray, embryo_HW: np.ndarray) -> None:
+def _raise_contrast(field_HW: np.ndarray, embryo_HW: np.ndarray, look: Look) -> None:
     """Strengthens a field that would leave the embryo nearly invisible, in place."""
     contrast = float(field_HW[embryo_HW].std())
-    if contrast < _CONTRAST_FLOOR:
-        field_HW *= np.float32(_CONTRAST_FLOOR / contrast)
+    least = max(_CONTRAST_FLOOR, _GREY_FLOOR / look.medium_level)
+    if 0 < contrast < least:
+        field_HW *= np.float32(least / contrast)

@@ -54,9 +54,9 @@ def pack_spheres(rng: np.random.Generator, radii: np.ndarray, *, flatness: float
 def pack_cells(rng: np.random.Generator, zona: Zona, num_cells: int, ratio: float) -> list[Body]:
     """The 1..16 cells of one embryo, lowest first, when fragments take their share (ratio) of it.
 
-    Two embryos in five leave part of the zona empty and lean to one side of it.
+    Three embryos in ten leave part of the zona empty and lean to one side of it.
     """
-    filled = rng.uniform(0.76, 0.97) if rng.random() < 0.4 else 1.0
+    filled = rng.uniform(0.76, 0.97) if rng.random() < 0.3 else 1.0
     lean_rad, lean = rng.uniform(0, 2 * np.pi), (1 - filled) * np.sqrt(rng.random())
     radii = draw_radii(rng, num_cells, ratio) * filled
     aspects = 1 + _FLATTENING.get(num_cells, 0.12) * rng.uniform(0.2, 1.0, num_cells)

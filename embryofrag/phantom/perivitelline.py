@@ -97,8 +97,9 @@ def paint_matter(
     free = cv2.GaussianBlur(free, (0, 0), rng.uniform(0.3, 0.9) * px_per_um)
     knots = rng.normal(rng.uniform(0.0, 0.9), 0.7, (7, 7)).astype(np.float32)
     patchy = free * np.clip(cv2.resize(knots, free.shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1.5)
-    strength = 0.03 + look.relief * rng.uniform(0.03, 0.5)
-    grain = crop_grain(rng, free.shape, rng.uniform(0.35, 1.3) * px_per_um, look.light, coarse=rng.random() < 0.4)
+    strength = 0.03 + look.relief * rng.uniform(0.05, 0.6)
+    grain_um = np.exp(rng.uniform(np.log(0.35), np.log(2.6)))
+    grain = crop_grain(rng, free.shape, grain_um * px_per_um, look.light, coarse=rng.random() < 0.4)
     # only the steepest slopes of the grain, which leaves single specks
     steep = np.float32(rng.uniform(0.0, 1.6))
     specks = grain - np.clip(grain, -steep, steep)

@@ -23,7 +23,7 @@ _COARSEST_PX = 20.0
 _OCTAVE_WEIGHT = 0.9
 """Each octave is nearly as strong as the next finer one, as measured on the cytoplasm of real frames."""
 
-_ALONG, _ACROSS = 0.8, 0.6
+_ALONG, _ACROSS = 0.9, 0.436
 """Weights of the lit slope and of an unrelated slope across it, without which grain looks like crumpled paper."""
 
 _TILE_SEED = 20240229

@@ -75,7 +75,7 @@ def paint_zona(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Gene
     substance, slope, line, ring = _profile(out_px, zona, look, rng)
     grain_px = look.grain_um / look.um_per_px
     grain = crop_grain(rng, out.shape, grain_px * rng.uniform(0.9, 1.5), look.light, coarse=False)
-    tone, roughness = rng.uniform(-0.16, 0.03), look.grain * rng.uniform(0.25, 0.6)
+    tone, roughness = rng.uniform(-0.16, 0.03), look.grain * rng.uniform(0.12, 0.45)
     grain = grain * np.float32(roughness) + np.float32(tone)
     painted = field_HW[patch.window]
     painted += substance[steps] * grain + slope[steps] * u - line[steps]
