@@ -84,7 +84,7 @@ def _paint_round_cells(
     paint_body(field_HW, whole, replace(style, tone=style.tone * 0.5, grain=style.grain * 0.3), look, rng)
     within_HW = np.full(field_HW.shape, -1000, np.float32)
     within_HW[whole.window] = whole.depth_px
-    strength, cavity = rng.uniform(1.0, 1.9), rng.uniform(0.15, 0.65)
+    strength, cavity = rng.uniform(0.8, 1.4), rng.uniform(0.15, 0.65)
     radius = 1.25 / np.sqrt(num_cells)
     sites = spread_sites(rng, num_cells)
     for x, y, z in sites[np.argsort(sites[:, 2])]:
@@ -116,7 +116,7 @@ def _paint_inner_cell_mass(
         return
     within_HW[whole.window] = whole.depth_px
     cover = np.zeros(field_HW.shape, np.float32)
-    lost, coarse = rng.uniform(0.0, 0.9), rng.uniform(1.0, 2.6)
+    lost, coarse = rng.uniform(0.0, 0.9), rng.uniform(0.8, 1.8)
     radius_px = rng.uniform(6, 11) / look.um_per_px
     for _ in range(rng.integers(12, 34)):
         x, y = turn @ (np.array([away, 0]) + rng.normal(0, spread))
@@ -131,4 +131,4 @@ def _paint_inner_cell_mass(
         cover[patch.window] = np.maximum(cover[patch.window], patch.inside)
     soft = cv2.GaussianBlur(cover[whole.window], (0, 0), 1.2 / look.um_per_px)
     grain = crop_grain(rng, soft.shape, rng.uniform(0.5, 1.3) / look.um_per_px, look.light)
-    field_HW[whole.window] += soft * grain * np.float32(look.grain * rng.uniform(0.8, 3.0))
+    field_HW[whole.window] += soft * grain * np.float32(look.grain * rng.uniform(0.5, 1.9))

@@ -25,12 +25,12 @@ def paint_morula(field_HW: np.ndarray, scene: Scene) -> None:
         return
     focus_um = rng.normal(0, 10)
     style = cell_style(look, rng)
-    granular = rng.uniform(1.0, 1.9)
+    granular = rng.uniform(0.7, 1.3)
     paint_body(field_HW, mass, replace(style, tone=style.tone * 1.2, grain=style.grain * granular), look, rng, focus_um)
     # the cells of a compacted mass bulge out of it a little
     bulges_HW = np.zeros(field_HW.shape, np.float32)
     ball = trace_body(replace(zona.inner, radius_px=reach * zona.radius_px), field_HW.shape)
-    num_cells, strength = int(rng.integers(10, 32)), rng.uniform(0.5, 1.7)
+    num_cells, strength = int(rng.integers(10, 32)), rng.uniform(0.4, 1.3)
     focus = float(np.clip(rng.normal(0.3, 0.4), -0.9, 0.9))
     paint_tiling(bulges_HW, ball, look, rng, num_cells=num_cells, strength=strength, focus=focus)
     field_HW[mass.window] += bulges_HW[mass.window] * np.clip(mass.depth_px, 0, 1)

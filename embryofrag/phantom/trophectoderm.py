@@ -30,7 +30,7 @@ def paint_trophectoderm(
     if patch is None:
         return
     paint_body(field_HW, patch, _cavity_style(look, rng, focus), look, rng)
-    strength = rng.uniform(1.0, 2.6)
+    strength = rng.uniform(0.8, 2.0)
     paint_tiling(field_HW, patch, look, rng, num_cells=num_cells, strength=strength, focus=focus)
     _paint_rim(field_HW, patch, look, rng, num_cells, focus)
     _paint_cytoplasm(field_HW, patch, look, rng, focus)
@@ -67,7 +67,7 @@ def _paint_rim(
     band = np.clip(np.float32(0.5) - beyond_um, 0, 1) * np.clip(depth_um, 0, 1)
     grain = crop_grain(rng, band.shape, look.grain_um * 1.6 / look.um_per_px, look.light)
     line = np.exp(-np.square(beyond_um / np.float32(rng.uniform(0.6, 1.4)))) * (depth_um > 0)
-    shine = np.float32(rng.uniform(-0.1, 0.3)) + np.float32(look.grain * rng.uniform(1, 2.5)) * grain
+    shine = np.float32(rng.uniform(-0.1, 0.3)) + np.float32(look.grain * rng.uniform(0.7, 1.7)) * grain
     field_HW[patch.window] += sharp * (band * shine - line * np.float32(look.edge * rng.uniform(0.3, 0.8)))
 
 
@@ -78,4 +78,4 @@ def _paint_cytoplasm(field_HW: np.ndarray, patch: Patch, look: Look, rng: np.ran
     patchy = rng.uniform(0, 1, (9, 9)).astype(np.float32)
     patchy = cv2.resize(patchy, grain.shape[::-1], interpolation=cv2.INTER_CUBIC)
     inside = np.clip(patch.depth_px * np.float32(0.7), 0, 1)
-    field_HW[patch.window] += grain * patchy * inside * np.float32(look.grain * (0.4 + 0.8 * abs(focus)))
+    field_HW[patch.window] += grain * patchy * inside * np.float32(look.grain * (0.3 + 0.6 * abs(focus)))
