@@ -155,9 +155,8 @@ def warn(text: str) -> None:
 def announce(choice: EngineChoice, *, model_named: bool = True) -> None:
     """Say which model and engine a run takes, and why."""
     whence = "" if model_named else " that came with embryofrag, as no other was named"
-    stderr.print(
-        f"model {choice.model.label}{whence}; {choice.reason}{_where_it_looks(choice)}", markup=False, soft_wrap=True
-    )
+    text = f"model {choice.model.label}{whence}; {choice.reason}{_where_it_looks(choice)}"
+    stderr.print(text, markup=False, soft_wrap=True)
     if not choice.model.trained:
         warn("UNTRAINED model: its masks, ratios and grades mean nothing")
 
