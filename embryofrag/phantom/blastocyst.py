@@ -8,7 +8,7 @@ import numpy as np
 from embryofrag.phantom.body import Body, draw_body, trace_body
 from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.instrument import Look, Range
-from embryofrag.phantom.optics import cell_style, paint_body
+from embryofrag.phantom.optics import cell_style, find_margin_px, paint_body
 from embryofrag.phantom.scene import Scene, open_stream
 from embryofrag.phantom.texture import crop_grain
 from embryofrag.phantom.tiling import spread_sites
@@ -77,10 +77,10 @@ def _paint_round_cells(
     field_HW: np.ndarray, ball: Body, look: Look, rng: np.random.Generator, num_cells: int, focus: float
 ) -> None:
     """A wall whose cells still bulge, most of them seen at the rim, around a cavity that opens between them."""
-    whole = trace_body(ball, field_HW.shape, margin_px=6)
+    style = cell_style(look, rng)
+    whole = trace_body(ball, field_HW.shape, margin_px=find_margin_px(style.edge_px, 0, halo=True))
     if whole is None:
         return
-    style = cell_style(look, rng)
     paint_body(field_HW, whole, replace(style, tone=style.tone * 0.5, grain=style.grain * 0.3), look, rng)
     within_HW = np.full(field_HW.shape, -1000, np.float32)
     within_HW[whole.window] = whole.depth_px
@@ -95,10 +95,11 @@ def _paint_round_cells(
         cell = draw_body(rng, centre, size * ball.radius_px, stretch=0.3, wobble=0.03, z_um=25 * z)
         # flattened against the zona
         cell = replace(cell, angle_rad=float(np.arctan2(y, x) + np.pi / 2 + rng.normal(0, 0.3)))
-        patch = trace_body(cell, field_HW.shape, margin_px=8, within_HW=within_HW)
+        style = cell_style(look, rng)
+        margin_px = find_margin_px(style.edge_px, 25 * (z - focus))
+        patch = trace_body(cell, field_HW.shape, margin_px=margin_px, within_HW=within_HW)
         if patch is None:
             continue
-        style = cell_style(look, rng)
         style = replace(style, relief=style.relief * strength, grain=style.grain * strength, halo=0.0)
         paint_body(field_HW, patch, style, look, rng, 25 * focus)
 
@@ -118,14 +119,17 @@ def _paint_inner_cell_mass(
     cover = np.zeros(field_HW.shape, np.float32)
     lost, coarse = rng.uniform(0.0, 0.9), rng.uniform(0.8, 1.8)
     radius_px = rng.uniform(6, 11) / look.um_per_px
-    for _ in range(rng.integers(12, 34)):
-        x, y = turn @ (np.array([away, 0]) + rng.normal(0, spread))
+    # as many as cover the clump about twice
+    num_cells = int(np.clip(8 * spread.prod() * (ball.radius_px / radius_px) ** 2, 8, 80))
+    for _ in range(num_cells):
+        x, y = turn @ (np.array([away, 0]) + spread * np.clip(rng.standard_normal(2), -1.7, 1.7))
         centre = (ball.x_px + x * ball.radius_px, ball.y_px + y * ball.radius_px)
         cell = draw_body(rng, centre, radius_px * np.exp(rng.normal(0, 0.25)), stretch=0.2, wobble=0.04)
-        patch = trace_body(cell, field_HW.shape, margin_px=6, within_HW=within_HW)
+        style = cell_style(look, rng)
+        margin_px = find_margin_px(style.edge_px, 20 * focus)
+        patch = trace_body(cell, field_HW.shape, margin_px=margin_px, within_HW=within_HW)
         if patch is None:
             continue
-        style = cell_style(look, rng)
         style = replace(style, edge=style.edge * lost, grain=style.grain * coarse, halo=0.0)
         paint_body(field_HW, patch, style, look, rng, 20 * focus)
         cover[patch.window] = np.maximum(cover[patch.window], patch.inside)

@@ -41,7 +41,7 @@ def trace_mass(lobes: list[Body], ball: Body, shape: tuple[int, int], *, notch: 
     Returns:
         The patch, or None where the ball lies outside the frame.
     """
-    whole = trace_body(ball, shape, margin_px=4)
+    whole = trace_body(ball, shape, margin_px=0.3 * ball.radius_px)
     if whole is None:
         return None
     sharpness = np.float32((2 + 14 * notch) / ball.radius_px)

@@ -7,7 +7,7 @@ import numpy as np
 from embryofrag.phantom.body import draw_body, trace_body
 from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.mass import draw_lobes, trace_mass
-from embryofrag.phantom.optics import cell_style, paint_body
+from embryofrag.phantom.optics import cell_style, find_margin_px, paint_body
 from embryofrag.phantom.scene import Scene, open_stream
 from embryofrag.phantom.tiling import paint_tiling
 from embryofrag.phantom.zona import paint_zona
@@ -62,10 +62,11 @@ def _paint_cell(
     angle_rad, away_px = rng.uniform(0, 2 * np.pi), 0.75 * reach * np.sqrt(rng.random()) * zona.radius_px
     centre = (zona.x_px + away_px * np.cos(angle_rad), zona.y_px + away_px * np.sin(angle_rad))
     cell = draw_body(rng, centre, zona.radius_px * rng.uniform(0.17, 0.3), stretch=0.15, wobble=0.03)
-    patch = trace_body(cell, field_HW.shape, margin_px=8, within_HW=within_HW)
+    style = cell_style(look, rng)
+    margin_px = find_margin_px(style.edge_px, focus_um)
+    patch = trace_body(cell, field_HW.shape, margin_px=margin_px, within_HW=within_HW)
     if patch is None:
         return
-    style = cell_style(look, rng)
     style = replace(
         style,
         tone=style.tone * strength,

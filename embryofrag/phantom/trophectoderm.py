@@ -5,7 +5,7 @@ import numpy as np
 
 from embryofrag.phantom.body import Body, Patch, trace_body
 from embryofrag.phantom.instrument import Look
-from embryofrag.phantom.optics import Style, paint_body
+from embryofrag.phantom.optics import Style, find_margin_px, paint_body
 from embryofrag.phantom.texture import crop_grain
 from embryofrag.phantom.tiling import paint_tiling
 
@@ -26,10 +26,11 @@ def paint_trophectoderm(
         num_cells: Cells of the whole wall.
         focus: Height of the focal plane above the equator in radii, -1..1.
     """
-    patch = trace_body(ball, field_HW.shape, margin_px=6)
+    style = _cavity_style(look, rng, focus)
+    patch = trace_body(ball, field_HW.shape, margin_px=find_margin_px(style.edge_px, 0, halo=True))
     if patch is None:
         return
-    paint_body(field_HW, patch, _cavity_style(look, rng, focus), look, rng)
+    paint_body(field_HW, patch, style, look, rng)
     strength = rng.uniform(0.8, 2.0)
     paint_tiling(field_HW, patch, look, rng, num_cells=num_cells, strength=strength, focus=focus)
     _paint_rim(field_HW, patch, look, rng, num_cells, focus)
