@@ -7,6 +7,10 @@ from pathlib import Path
 from embryofrag.engine.contract import Engine
 from embryofrag.engine.manifest import EngineManifest
 from embryofrag.engine.openvino import OpenVinoEngine
+from embryofrag.engine.tensorrt.gpu import has_gpu
+from embryofrag.engine.tensorrt.libraries import INSTALL
+from embryofrag.engine.tensorrt.record import check_fit
+from embryofrag.errors import EmbryofragError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,22 +19,52 @@ class Backend:
 
     needs: Mapping[str, tuple[str, ...]]
     """CPU features by precision; the first precision whose needs are met is the preferred one."""
-    load: Callable[[Path, EngineManifest, str, int | None], Engine]
-    """(engine folder, its manifest, module, number of threads or None for all) -> loaded engine."""
+    load: Callable[[Path, EngineManifest, str, "Resources"], Engine]
+    """(engine folder, its manifest, module, what it may use) -> loaded engine."""
+    runs_here: Callable[[str | None], bool] = lambda device: True
+    """Whether this machine has the device, or any that the backend runs on."""
+    check_fit: Callable[[Path, str | None], None] = lambda folder, device: None
+    """(engine folder, device): raises EmbryofragError where a built engine is for another machine than this."""
 
 
-def _load_openvino(folder: Path, manifest: EngineManifest, module: str, num_threads: int | None) -> Engine:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What an engine may use of the machine."""
+
+    num_threads: int | None = None
+    """CPU threads; None: all CPUs this process may use."""
+    device: str | None = None
+    """The GPU of a backend that runs on one, as "cuda:1"; None: the first."""
+
+
+def _load_openvino(folder: Path, manifest: EngineManifest, module: str, resources: Resources) -> Engine:
     return OpenVinoEngine(
         folder,
         engine_id=manifest.engine_id(module),
         module=module,
         input_px=manifest.input_px_of(module),
         precision=manifest.precision,
-        num_threads=num_threads,
+        num_threads=resources.num_threads,
+    )
+
+
+def _load_tensorrt(folder: Path, manifest: EngineManifest, module: str, resources: Resources) -> Engine:
+    check_fit(folder, resources.device)
+    try:
+        from embryofrag.engine.tensorrt.runner import TensorRtEngine
+    except ModuleNotFoundError as error:
+        raise EmbryofragError(f"running TensorRT needs {error.name}, which is not installed: {INSTALL}") from error
+    return TensorRtEngine(
+        folder,
+        engine_id=manifest.engine_id(module),
+        module=module,
+        input_px=manifest.input_px_of(module),
+        device=resources.device,
     )
 
 
 BACKENDS: dict[str, Backend] = {
+    "tensorrt": Backend(needs={"fp16": (), "fp32": ()}, load=_load_tensorrt, runs_here=has_gpu, check_fit=check_fit),
     "openvino": Backend(needs={"bf16": ("bf16",), "fp32": ()}, load=_load_openvino),
 }
 """In the order in which "auto" prefers them."""

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from embryofrag import __version__
-from embryofrag.engine.backends import BACKENDS
+from embryofrag.engine.backends import BACKENDS, Resources
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.eager import EagerEngine, load_deployed
 from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
+    DEFAULT_BACKEND,
     ENGINES_FOLDER,
     EXPECTED_FILE,
     EngineManifest,
@@ -25,7 +26,13 @@ from embryofrag.engine.manifest import (
 from embryofrag.engine.model import ModelInfo, read_model, read_probe
 from embryofrag.engine.openvino import HEAD_FILE, has_precision, import_openvino, module_file
 from embryofrag.engine.parity import Answers, Parity, compare_answers, judge_results, pack_answers
+from embryofrag.engine.tensorrt.gpu import choose_gpu
+from embryofrag.engine.tensorrt.libraries import import_compiler, installed_library
 from embryofrag.errors import EmbryofragError, UsageError
+
+DEFAULT_MAX_BATCH = 8
+"""Frames a pass on a GPU. One pass computes while the next is copied in, so a batch of `grade` should hold several."""
+MAX_BATCH_SIZES = range(2, 65)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,21 +49,37 @@ class BuildReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildTarget:
+    """What an engine is built for."""
+
+    engine: str
+    precision: str
+    max_batch: int = DEFAULT_MAX_BATCH
+    """Largest number of frames a pass, on a GPU."""
+    device: str | None = None
+    """GPU, as "cuda:1"; None: the first, where the engine is for one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compiler:
     """How one backend compiles a module."""
 
-    compile: Callable[[ModelInfo, str, Path], None]
-    """(model, module, folder to write to)."""
+    compile: Callable[[ModelInfo, str, Path, BuildTarget], None]
+    """(model, module, folder to write to, what for)."""
     can_run: Callable[[str], bool]
     """Whether this machine runs a precision, asked of the backend itself."""
     versions: Callable[[], dict[str, str]]
+    check_machine: Callable[[str | None], None] = lambda device: None
+    """(device): raises EmbryofragError where this machine cannot build at all."""
 
 
 def build_engines(
     model_dir: Path,
     *,
-    engine: str = "openvino",
+    engine: str = DEFAULT_BACKEND,
     precision: str = "auto",
+    max_batch: int | None = None,
+    device: str | None = None,
     out: Path | None = None,
 ) -> BuildReport:
     """Compile the modules of a model, check them on the probe, and put them in place.
@@ -67,17 +90,21 @@ def build_engines(
     Args:
         model_dir: The model folder, with its weights.
         engine: A key of `COMPILERS`.
-        precision: "auto" (bf16 where this CPU has it, else fp32) or one of the backend's.
+        precision: "auto" (the fastest that this machine has) or one of the backend's.
+        max_batch: Frames a pass on a GPU, 2 to 64; None: `DEFAULT_MAX_BATCH`.
+        device: GPU to build for, as "cuda:1"; None: the first.
         out: Folder to hold the engine's folder; default ``MODEL/engines``, the only place runs look.
 
     Raises:
-        UsageError: no such engine or precision.
-        EmbryofragError: the model cannot be read, this CPU lacks the precision, or the parity gate failed.
+        UsageError: no such engine or precision, or an option that the engine does not have.
+        EmbryofragError: the model cannot be read, this machine cannot build or lacks the precision, or the parity
+            gate failed.
     """
-    if engine not in COMPILERS:
-        raise UsageError(f"no engine {engine!r} to build: choose one of {', '.join(COMPILERS)}")
+    _check_options(engine, max_batch, device)
     model = read_model(model_dir)
+    COMPILERS[engine].check_machine(device)
     precision, reason = _choose_precision(model, engine, precision)
+    target = BuildTarget(engine=engine, precision=precision, max_batch=max_batch or DEFAULT_MAX_BATCH, device=device)
     name = engine_name(engine, precision)
     root = Path(out) if out is not None else model.path / ENGINES_FOLDER
     root_is_new = not root.exists()
@@ -85,7 +112,7 @@ def build_engines(
     unfinished = root / f".{name}.building-{os.getpid()}"
     unfinished.mkdir()
     try:
-        parity = _build_into(unfinished, model, engine, precision)
+        parity = _build_into(unfinished, model, target)
         size_bytes = sum(path.stat().st_size for path in unfinished.iterdir())
         _put_in_place(unfinished, root / name)
     finally:
@@ -95,13 +122,22 @@ def build_engines(
     return BuildReport(folder=root / name, name=name, reason=reason, parity=parity, size_bytes=size_bytes)
 
 
+def _check_options(engine: str, max_batch: int | None, device: str | None) -> None:
+    if engine not in COMPILERS:
+        raise UsageError(f"no engine {engine!r} to build: choose one of {', '.join(COMPILERS)}")
+    if engine != "tensorrt" and (max_batch, device) != (None, None):
+        raise UsageError("--max-batch and --device are for --engine tensorrt")
+    if max_batch is not None and max_batch not in MAX_BATCH_SIZES:
+        raise UsageError(f"--max-batch is between {MAX_BATCH_SIZES[0]} and {MAX_BATCH_SIZES[-1]}, not {max_batch}")
+
+
 def _choose_precision(model: ModelInfo, engine: str, precision: str) -> tuple[str, str]:
     """Return the precision to build and why."""
     precisions = list(BACKENDS[engine].needs)
     if precision == "auto":
         best = next(candidate for candidate in precisions if _can_run(engine, candidate))
         lacking = precisions[: precisions.index(best)]
-        because = f"this CPU has no {', '.join(lacking)}" if lacking else "the fastest that this CPU can run"
+        because = f"this CPU has no {', '.join(lacking)}" if lacking else "the fastest that this machine can run"
         return best, f"auto: took {best} ({because})"
     if precision not in precisions:
         raise UsageError(f"{engine} has no precision {precision!r}: choose one of auto, {', '.join(precisions)}")
@@ -117,28 +153,29 @@ def _can_run(engine: str, precision: str) -> bool:
     return set(BACKENDS[engine].needs[precision]) <= cpu_features() and COMPILERS[engine].can_run(precision)
 
 
-def _build_into(folder: Path, model: ModelInfo, engine: str, precision: str) -> Parity:
+def _build_into(folder: Path, model: ModelInfo, target: BuildTarget) -> Parity:
     """Compile, check and describe the modules in `folder`; the manifest comes last."""
     expected = _reference_answers(model)
     for module in model.modules:
-        COMPILERS[engine].compile(model, module, folder)
+        COMPILERS[target.engine].compile(model, module, folder, target)
     np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(expected))
     manifest = EngineManifest(
-        backend=engine,
-        precision=precision,
+        backend=target.engine,
+        precision=target.precision,
         model_id=model.id,
         network_sha256=sha256_of_values(dict(model.network)),
         input_px=model.input_px,
         mask_threshold=model.mask_threshold,
-        needs=BACKENDS[engine].needs[precision],
+        needs=BACKENDS[target.engine].needs[target.precision],
         files={path.name: sha256_of_file(path) for path in sorted(folder.iterdir())},
-        versions={"embryofrag": __version__, **COMPILERS[engine].versions()},
+        versions={"embryofrag": __version__, **COMPILERS[target.engine].versions()},
         parity={},
         locator_input_px=model.crop and model.crop.input_px,
     )
-    parity = compare_answers(expected, _compiled_answers(folder, manifest, model))
+    parity = compare_answers(expected, _compiled_answers(folder, manifest, model, target.device))
     if not parity.passed:
-        remedy = "keep to the reference and report it" if precision == "fp32" else rebuild_command(model.path, "fp32")
+        exact = rebuild_command(model.path, "fp32", target.engine)
+        remedy = "keep to the reference and report it" if target.precision == "fp32" else exact
         raise EmbryofragError(
             f"the {manifest.name} engine does not reproduce {model.id} and was not kept: {parity}; "
             f"a more exact one: {remedy}"
@@ -155,10 +192,10 @@ def _reference_answers(model: ModelInfo) -> Answers:
     return judge_results(results, model)
 
 
-def _compiled_answers(folder: Path, manifest: EngineManifest, model: ModelInfo) -> Answers:
+def _compiled_answers(folder: Path, manifest: EngineManifest, model: ModelInfo, device: str | None) -> Answers:
     results = {}
     for module in model.modules:
-        loaded = BACKENDS[manifest.backend].load(folder, manifest, module, None)
+        loaded = BACKENDS[manifest.backend].load(folder, manifest, module, Resources(device=device))
         results[module] = loaded.run(read_probe(model, module))
         loaded.close()
     return judge_results(results, model)
@@ -179,7 +216,7 @@ def _put_in_place(unfinished: Path, target: Path) -> None:
     shutil.rmtree(old)
 
 
-def _compile_openvino(model: ModelInfo, module: str, folder: Path) -> None:
+def _compile_openvino(model: ModelInfo, module: str, folder: Path, target: BuildTarget) -> None:
     """Write "b" as two graphs, the others as one: OpenVINO knows one precision for a graph, and the head is fp32."""
     deployed = load_deployed(model, module)
     input_px = model.network_of(module)["input_px"]
@@ -204,7 +241,30 @@ def _openvino_versions() -> dict[str, str]:
     return {"torch": torch.__version__, "openvino": import_openvino().__version__}
 
 
+def _compile_tensorrt(model: ModelInfo, module: str, folder: Path, target: BuildTarget) -> None:
+    from embryofrag.engine.tensorrt.plan import compile_module
+
+    compile_module(model, module, folder, precision=target.precision, max_batch=target.max_batch, device=target.device)
+
+
+def _tensorrt_versions() -> dict[str, str]:
+    library, version = installed_library()
+    return {"torch": torch.__version__, "torch_tensorrt": import_compiler().__version__, library: version}
+
+
+def _check_tensorrt(device: str | None) -> None:
+    choose_gpu(device)
+    installed_library()
+    import_compiler()
+
+
 COMPILERS: dict[str, Compiler] = {
+    "tensorrt": Compiler(
+        compile=_compile_tensorrt,
+        can_run=lambda precision: True,
+        versions=_tensorrt_versions,
+        check_machine=_check_tensorrt,
+    ),
     "openvino": Compiler(compile=_compile_openvino, can_run=has_precision, versions=_openvino_versions),
 }
 """By backend; the keys are those of `BACKENDS`."""

@@ -14,6 +14,8 @@ MANIFEST_SCHEMA = 1
 MANIFEST_FILE = "manifest.json"
 EXPECTED_FILE = "probe_expected.npz"
 ENGINES_FOLDER = "engines"
+DEFAULT_BACKEND = "openvino"
+"""What `engines build` builds where no other is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +67,14 @@ def engine_name(backend: str, precision: str) -> str:
     return f"{backend}-{precision}"
 
 
-def rebuild_command(model_dir: Path, precision: str) -> str:
-    """Return the command that builds an engine anew."""
-    return f"embryofrag engines build {model_dir} --precision {precision}"
+def rebuild_command(model_dir: Path, precision: str, backend: str = DEFAULT_BACKEND) -> str:
+    """Return the command that builds an engine anew.
+
+    >>> rebuild_command(Path("m"), "fp16", "tensorrt")
+    'embryofrag engines build m --engine tensorrt --precision fp16'
+    """
+    engine = "" if backend == DEFAULT_BACKEND else f"--engine {backend} "
+    return f"embryofrag engines build {model_dir} {engine}--precision {precision}"
 
 
 def write_manifest(folder: Path, manifest: EngineManifest) -> None:
@@ -85,8 +92,8 @@ def read_manifest(folder: Path, model: ModelInfo) -> EngineManifest:
     Raises:
         EmbryofragError: it is missing, edited, of another schema, model, network or input size.
     """
-    precision = folder.name.rpartition("-")[2]
-    remedy = f"build it anew: {rebuild_command(model.path, precision)}"
+    backend, _, precision = folder.name.rpartition("-")
+    remedy = f"build it anew: {rebuild_command(model.path, precision, backend)}"
     try:
         document = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         stated = document.pop("sha256")
@@ -121,5 +128,5 @@ def verify_files(folder: Path, manifest: EngineManifest, model_dir: Path) -> Non
         if not path.is_file() or sha256_of_file(path) != sha256:
             raise EmbryofragError(
                 f"{path} is missing or is not the file that was built (sha256 differs); build it anew: "
-                f"{rebuild_command(model_dir, manifest.precision)}"
+                f"{rebuild_command(model_dir, manifest.precision, manifest.backend)}"
             )

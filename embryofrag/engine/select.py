@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from embryofrag.engine.backends import BACKENDS, REFERENCE
+from embryofrag.engine.backends import BACKENDS, REFERENCE, Resources
 from embryofrag.engine.contract import LOCATOR, MODULES, Engine
 from embryofrag.engine.digest import sha256_of_values
 from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
+    DEFAULT_BACKEND,
     ENGINES_FOLDER,
     EXPECTED_FILE,
     EngineManifest,
@@ -51,6 +52,8 @@ class EngineChoice:
     """Where modules A and B look; None: at whole frames, and the locator, if there is one, is not loaded."""
     engine_locator_id: str | None = None
     """None without `crop`."""
+    device: str | None = None
+    """The GPU that was asked for; None: the first, where the backend runs on one."""
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -107,7 +110,9 @@ class EngineState:
     """None: fine. Else the sentence with the remedy."""
 
 
-def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto", crop: str = "auto") -> EngineChoice:
+def choose_engine(
+    model_dir: Path, engine: str = "auto", precision: str = "auto", crop: str = "auto", device: str | None = None
+) -> EngineChoice:
     """Choose the engine of a model.
 
     Args:
@@ -115,11 +120,13 @@ def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto"
         engine: "auto", a key of `BACKENDS`, or "eager".
         precision: "auto" or a precision of the backend.
         crop: One of `CROPS`.
+        device: The GPU to run on, as "cuda:1"; with it "auto" takes no engine for CPUs.
 
     Raises:
-        UsageError: no such engine, precision or crop, or a crop that the model has no locator for.
+        UsageError: no such engine, precision, crop or device, or a crop that the model has no locator for.
         EmbryofragError: the model cannot be read; no engine that fits is built; the one that fits was changed.
     """
+    engine = _on_device(engine, device)
     _check_names(engine, precision)
     model = read_model(model_dir)
     in_force = _crop_in_force(model, crop)
@@ -129,16 +136,17 @@ def choose_engine(model_dir: Path, engine: str = "auto", precision: str = "auto"
     for backend, candidate in _candidates(engine, precision):
         name = engine_name(backend, candidate)
         folder = model.path / ENGINES_FOLDER / name
-        missing = set(BACKENDS[backend].needs[candidate]) - cpu_features()
-        if missing:
-            passed_over.append(f"{name}: this CPU has no {', '.join(sorted(missing))}")
-        elif not folder.is_dir():
-            passed_over.append(f"{name}: not built")
-        else:
-            return _compiled_choice(model, in_force, folder, _reason(engine, precision, name, passed_over))
+        if engine == "auto" and not folder.is_dir() and not BACKENDS[backend].runs_here(device):
+            continue
+        trouble = _trouble(backend, candidate, folder, device)
+        if trouble is None:
+            reason = _reason(engine, precision, name, passed_over)
+            return replace(_compiled_choice(model, in_force, folder, reason), device=device)
+        passed_over.append(f"{name}: {trouble}")
+    wanted = DEFAULT_BACKEND if engine == "auto" else engine
     raise EmbryofragError(
         f"no compiled engine of {model.id} can run here ({'; '.join(passed_over)}): "
-        f"build one with {rebuild_command(model.path, precision)}"
+        f"build one with {rebuild_command(model.path, precision, wanted)}"
     )
 
 
@@ -166,8 +174,8 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
             f"run: {rebuild_command(choice.model.path, 'fp32')}"
         )
     verify_files(choice.folder, manifest, choice.model.path)
-    load = BACKENDS[choice.backend].load
-    pair = _pair(choice, {module: load(choice.folder, manifest, module, num_threads) for module in choice.modules})
+    load, resources = BACKENDS[choice.backend].load, Resources(num_threads=num_threads, device=choice.device)
+    pair = _pair(choice, {module: load(choice.folder, manifest, module, resources) for module in choice.modules})
     _check_probe(pair)
     return pair
 
@@ -201,7 +209,7 @@ def _check_probe(pair: EnginePair) -> None:
         pair.close()
         raise EmbryofragError(
             f"{choice.folder} no longer reproduces its probe: {parity}; "
-            f"build it anew: {rebuild_command(choice.model.path, choice.precision)}"
+            f"build it anew: {rebuild_command(choice.model.path, choice.precision, choice.backend)}"
         )
 
 
@@ -234,6 +242,29 @@ def _engine_folders(model: ModelInfo) -> list[Path]:
     return sorted(path for path in (model.path / ENGINES_FOLDER).glob("[!.]*") if path.is_dir())
 
 
+def _on_device(engine: str, device: str | None) -> str:
+    """Return the engine to choose: a named GPU leaves no choice."""
+    if device is None:
+        return engine
+    if engine not in ("auto", "tensorrt"):
+        raise UsageError(f"--device names a GPU, and {engine} runs on the CPU: leave one of the two out")
+    return "tensorrt"
+
+
+def _trouble(backend: str, precision: str, folder: Path, device: str | None) -> str | None:
+    """Return why a built engine cannot be taken on this machine; None if it can."""
+    missing = set(BACKENDS[backend].needs[precision]) - cpu_features()
+    if missing:
+        return f"this CPU has no {', '.join(sorted(missing))}"
+    if not folder.is_dir():
+        return "not built"
+    try:
+        BACKENDS[backend].check_fit(folder, device)
+    except EmbryofragError as error:
+        return str(error)
+    return None
+
+
 def _check_names(engine: str, precision: str) -> None:
     engines = ("auto", *BACKENDS, REFERENCE)
     if engine not in engines:
@@ -255,7 +286,7 @@ def _candidates(engine: str, precision: str) -> Iterator[tuple[str, str]]:
 def _reason(engine: str, precision: str, name: str, passed_over: list[str]) -> str:
     if "auto" not in (engine, precision):
         return f"took {name} as asked"
-    because = "; ".join(passed_over) if passed_over else "the fastest that this CPU can run"
+    because = "; ".join(passed_over) if passed_over else "the fastest that this machine can run"
     return f"auto: took {name} ({because})"
 
 

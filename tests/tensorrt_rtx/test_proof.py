@@ -105,7 +105,7 @@ def test_files_of_a_module(tmp_path, watched_build):
     folder = tmp_path / "tiny" / "engines" / "tensorrt-fp16"
     folder.mkdir(parents=True)
     watched_build(draw_discs(TINY.input_px, 2))
-    compile_module(model, "a", folder, input_px=TINY.input_px, precision="fp16", max_batch=2, device=None)
+    compile_module(model, "a", folder, precision="fp16", max_batch=2, device=None)
     assert sorted(path.name for path in folder.iterdir()) == ["module_a.plan", "plan_a.json"]
     record = check_machine(folder, "a", None)
     assert (record.gpu, record.library, record.normalise, record.max_batch) == (CARD, "tensorrt_rtx", "frame", 2)

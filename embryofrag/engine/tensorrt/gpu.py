@@ -60,6 +60,19 @@ def choose_gpu(device: str | None = None, library: str = DRIVER_LIBRARY) -> Gpu:
     return gpus[index]
 
 
+def has_gpu(device: str | None = None, library: str = DRIVER_LIBRARY) -> bool:
+    """Return whether `choose_gpu` finds a card.
+
+    Raises:
+        UsageError: `device` names no CUDA device.
+    """
+    index = device_index(device)
+    try:
+        return index < len(find_gpus(library))
+    except EmbryofragError:
+        return False
+
+
 def find_gpus(library: str = DRIVER_LIBRARY) -> tuple[Gpu, ...]:
     """Return the NVIDIA GPUs that this process may use, at least one.
 

@@ -20,7 +20,7 @@ class LoadedPlan:
         self._runtime = self._trt.Runtime(self._log)
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
-            raise EmbryofragError(f"TensorRT refused {path} ({self._log.last}); build it anew: {remedy}")
+            raise EmbryofragError(f"TensorRT refused {path} ({self._log.last}); {remedy}")
 
     def lane(self, batch_size: int, card: torch.device) -> "Lane":
         """Return a context with memory for passes of `batch_size` frames.

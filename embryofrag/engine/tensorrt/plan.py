@@ -24,8 +24,6 @@ from embryofrag.engine.tensorrt.record import (
 )
 from embryofrag.errors import EmbryofragError
 
-DEFAULT_MAX_BATCH = 8
-"""Frames a pass. The card computes one pass while the next is copied in, so a batch of `grade` should hold several."""
 COMPILE_OPTIONS = {
     "require_full_compilation": True,
     "min_block_size": 1,
@@ -43,7 +41,7 @@ COMPILE_OPTIONS = {
 
 
 def compile_module(
-    model: ModelInfo, module: str, folder: Path, *, input_px: int, precision: str, max_batch: int, device: str | None
+    model: ModelInfo, module: str, folder: Path, *, precision: str, max_batch: int, device: str | None
 ) -> None:
     """Write plan and record of one module to `folder`, compiled for one GPU of this machine.
 
@@ -55,6 +53,7 @@ def compile_module(
     compiler = import_compiler()
     torch.cuda.set_device(gpu.index)
     start_s = time.perf_counter()
+    input_px = model.network_of(module)["input_px"]
     deployed = load_deployed(model, module)
     exported = export_module(deployed, precision=precision, input_px=input_px, max_batch=max_batch)
     output = Binding(name=output_name(module), dtype="float32", shape=output_shape(module, -1, input_px))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from embryofrag.engine.contract import file_stem
+from embryofrag.engine.manifest import rebuild_command
 from embryofrag.engine.tensorrt.gpu import Gpu, choose_gpu
 from embryofrag.engine.tensorrt.libraries import installed_library
 from embryofrag.errors import EmbryofragError
@@ -78,9 +79,10 @@ def this_system() -> str:
     return f"{platform.system()} {platform.machine()}"
 
 
-def build_command(folder: Path, precision: str) -> str:
-    """Return the command that builds the engine in `folder` anew, for the model folder around it."""
-    return f"embryofrag engines build {folder.parent.parent} --engine tensorrt --precision {precision}"
+def remedy(folder: Path) -> str:
+    """Return the command that builds the engine in `folder` anew, below the model folder that holds it."""
+    backend, _, precision = folder.name.rpartition("-")
+    return f"build it anew: {rebuild_command(folder.parent.parent, precision, backend)}"
 
 
 def write_record(folder: Path, record: PlanRecord) -> None:
@@ -102,10 +104,7 @@ def read_record(folder: Path, module: str) -> PlanRecord:
             raise ValueError(f"schema {document['schema']}, module {document['module']}")
         return _from_document(document)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        precision = folder.name.rpartition("-")[2]
-        raise EmbryofragError(
-            f"{path} is no record of a plan ({error}); build it anew: {build_command(folder, precision)}"
-        ) from error
+        raise EmbryofragError(f"{path} is no record of a plan ({error}); {remedy(folder)}") from error
 
 
 def _from_document(document: dict) -> PlanRecord:
@@ -116,6 +115,19 @@ def _from_document(document: dict) -> PlanRecord:
     }
     others = {"gpu": Gpu(**document["gpu"]), "fp32_parts": tuple(document["fp32_parts"])}
     return PlanRecord(**{**document, **bindings, **others})
+
+
+def check_fit(folder: Path, device: str | None) -> None:
+    """Check every plan of an engine folder with `check_machine`.
+
+    Raises:
+        EmbryofragError: the engine cannot run here; with the remedy.
+    """
+    records = sorted(folder.glob(record_file("*")))
+    for path in records:
+        check_machine(folder, path.stem.partition("_")[2], device)
+    if not records:
+        raise EmbryofragError(f"{folder} holds no record of a plan; {remedy(folder)}")
 
 
 def check_machine(folder: Path, module: str, device: str | None) -> PlanRecord:
@@ -134,8 +146,5 @@ def check_machine(folder: Path, module: str, device: str | None) -> PlanRecord:
     names = ("library", "TensorRT", "system", "GPU", "compute capability")
     odd = [f"{name} {then}, here {now}" for name, then, now in zip(names, built, here, strict=True) if then != now]
     if odd:
-        raise EmbryofragError(
-            f"{folder} was built for {'; '.join(odd)}; build it anew on this machine: "
-            f"{build_command(folder, record.precision)}"
-        )
+        raise EmbryofragError(f"{folder} was built for {'; '.join(odd)}; on this machine {remedy(folder)}")
     return record

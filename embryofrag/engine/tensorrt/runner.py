@@ -12,7 +12,7 @@ import torch
 from embryofrag.engine.contract import check_images, output_shape
 from embryofrag.engine.tensorrt.gpu import choose_gpu
 from embryofrag.engine.tensorrt.lane import CudaSlot, LoadedPlan
-from embryofrag.engine.tensorrt.record import build_command, check_machine, plan_file
+from embryofrag.engine.tensorrt.record import plan_file, read_record, remedy
 from embryofrag.errors import EmbryofragError
 
 NUM_SLOTS = 2
@@ -44,10 +44,10 @@ class TensorRtEngine:
         self.id = engine_id
         self.module = module
         self.input_px = input_px
-        record = check_machine(folder, module, device)
+        record = read_record(folder, module)
         self._card = torch.device("cuda", choose_gpu(device).index)
         torch.cuda.set_device(self._card)
-        self._loaded = LoadedPlan(folder / plan_file(module), record, build_command(folder, record.precision))
+        self._loaded = LoadedPlan(folder / plan_file(module), record, remedy(folder))
         self._slots, self.batch_size = allocate_halving(self._make_slots, record.max_batch)
         if self.batch_size < record.max_batch:
             print(
