@@ -15,7 +15,7 @@ from embryofrag.phantom.zona import Zona
 def paint_debris(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator) -> None:
     """Paints clumps on the outer part of the zona and beyond, specks, sperm, dust, bubbles and scratches, in place."""
     if rng.random() < 0.7:
-        for _ in range(rng.integers(1, 6)):
+        for _ in range(rng.integers(1, 5)):
             _paint_clump(field_HW, zona, look, rng)
     for _ in range(rng.poisson(5)):
         _paint_speck(field_HW, zona, look, rng)
@@ -30,7 +30,7 @@ def paint_debris(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
 
 
 def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Generator) -> None:
-    """One clump of 3 to 25 bodies with coarse refraction over it; one in four lies out of focus."""
+    """One clump of 3 to 19 bodies with coarse refraction over it; one in four lies out of focus."""
     px_per_um = 1 / zona.um_per_px
     angle_rad = rng.uniform(0, 2 * np.pi)
     distance_px = zona.radius_px + zona.thickness_px * rng.uniform(0.55, 1.7)
@@ -46,7 +46,7 @@ def _paint_clump(field_HW: np.ndarray, zona: Zona, look: Look, rng: np.random.Ge
     turn = np.array([[np.cos(angle_rad), -np.sin(angle_rad)], [np.sin(angle_rad), np.cos(angle_rad)]])
     origin = np.array([window[1].start, window[0].start])
     radius_um = rng.uniform(1.2, 4.5)
-    for _ in range(rng.integers(3, 26)):
+    for _ in range(rng.integers(3, 20)):
         point = centre + turn @ rng.normal(0, spread_px)
         radius_px = max(1.0, radius_um * np.exp(rng.normal(0, 0.35)) * px_per_um)
         if np.hypot(*(point - [zona.x_px, zona.y_px])) < zona.radius_px * 1.05 + radius_px:

@@ -254,15 +254,15 @@ def _draw_fragment_look(rng: np.random.Generator, look: Look, kind: str, *, cell
         "cellular": FragmentLook(
             tone=look.cell_tone * (0.4 + 0.8 * bright),
             relief=look.relief * strength * 1.2,
-            edge=look.edge * strength * (0.35 + 0.5 * soft),
+            edge=look.edge * strength * (0.45 + 0.5 * soft),
             grain=look.grain * (0.5 + 1.3 * grainy),
             opacity=0.35 + 0.55 * flat,
             roughness=look.relief * (0.1 + 0.75 * rough),
         ),
         "pale": FragmentLook(
             tone=-0.04 + 0.16 * bright,
-            relief=look.relief * strength * (0.25 + 0.5 * soft),
-            edge=look.edge * strength * (0.15 + 0.45 * rough),
+            relief=look.relief * strength * (0.35 + 0.5 * soft),
+            edge=look.edge * strength * (0.28 + 0.4 * rough),
             grain=look.grain * 0.4 * grainy,
             opacity=0.12 + 0.4 * flat,
             roughness=look.relief * 0.1 * rough,
