@@ -157,6 +157,18 @@ def test_phantom_frames_and_archive(tmp_path):
     assert again.exit_code != 0
 
 
+def test_phantom_frames_mixes_what_is_asked_for(tmp_path):
+    mixed = call(
+        "phantom", "frames", "--out", tmp_path / "mixed", "--count", 4, "--instrument", "embryoscope",
+        "--out-of-scope-share", 0.5, "--two-embryo-share", 0.5, "--without", "debris",
+    )  # fmt: skip
+    assert mixed.exit_code == 0, mixed.output
+    with (tmp_path / "mixed" / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        assert not any(row["stage"].endswith("-cell") for row in csv.DictReader(file))
+    unknown = call("phantom", "frames", "--out", tmp_path / "other", "--count", 1, "--without", "unicorns")
+    assert (unknown.exit_code, "choose from" in unknown.output) == (2, True)
+
+
 def test_demo_grades_and_says_untrained_and_can_be_repeated(only_untrained, tmp_path):
     for _ in range(2):
         result = call("demo", "--out", tmp_path / "demo")
