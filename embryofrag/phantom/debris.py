@@ -69,7 +69,7 @@ def _clump_style(rng: np.random.Generator, look: Look, strength: float) -> Style
     bright = rng.random() < 0.35
     return Style(
         tone=rng.uniform(0.0, 0.18) if bright else rng.normal(-0.12, 0.12),
-        relief=look.relief * strength,
+        relief=min(0.8, look.relief * strength),
         edge=min(0.6, look.edge * strength * rng.uniform(0.2, 0.7)),
         edge_px=max(0.7, 0.85 * look.edge_um / look.um_per_px),
         opacity=rng.uniform(0.4, 0.9),

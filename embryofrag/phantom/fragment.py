@@ -22,6 +22,8 @@ _CLOSE_ENOUGH = 0.004
 """The ratio is not approached further than this."""
 
 _GRAINLESS_PX = 4.0
+_MOST_RELIEF = 1.0
+"""Contrast of the strongest refraction, which whites and blacks out at its best-lit places only."""
 
 _MAX_TRIES = 1500
 _PATTERN_TRIES = 500
@@ -269,11 +271,11 @@ def _draw_fragment_look(rng: np.random.Generator, look: Look, kind: str, *, cell
         ),
         "refractile": FragmentLook(
             tone=(-0.10 - 0.15 * flat) if bright < 0.3 else 0.25 * bright,
-            relief=look.relief * strength * 1.9,
+            relief=min(_MOST_RELIEF, look.relief * strength * 1.8),
             edge=look.edge * strength * (0.4 + 0.6 * soft),
             grain=look.grain * (0.2 + 1.2 * grainy),
             opacity=0.45 + 0.5 * flat,
-            roughness=look.relief * (0.2 + 1.1 * rough),
+            roughness=min(0.4 * _MOST_RELIEF, look.relief * (0.2 + 0.9 * rough)),
         ),
     }
     return looks["cellular" if cellular else kind]
