@@ -88,7 +88,14 @@ def number(value: float, decimals: int = 3) -> str:
 def chart(axes: Axes, label: str, *parts: object, class_: str = "chart") -> Markup:
     """Return a picture of the axes' size; `label` says in words what it shows."""
     return tag(
-        "svg", *parts, class_=class_, viewBox=f"0 0 {axes.width_px} {axes.height_px}", role="img", aria_label=label
+        "svg",
+        *parts,
+        class_=class_,
+        width=axes.width_px,
+        height=axes.height_px,
+        viewBox=f"0 0 {axes.width_px} {axes.height_px}",
+        role="img",
+        aria_label=label,
     )
 
 

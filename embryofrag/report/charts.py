@@ -24,6 +24,8 @@ from embryofrag.report.axes import (
 from embryofrag.report.markup import Markup, join
 
 _ROW_PX = 24
+_NAME_PX = 10
+"""Least distance of two names of limits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +46,15 @@ class ControlPoint:
 
     label: str
     value: float
-    """NaN in a period without enough frames."""
-    n: int
     flags: str = ""
     """Rules that the point breaks, such as "1-3s 10x"; empty for none."""
     in_baseline: bool = False
     restart: str = ""
-    """Why the limits start anew here; empty where they do not."""
+    """What was changed before this point; empty for nothing."""
     centre: float = math.nan
+    """NaN, like the limits, where the point is not judged."""
     warning: Point = (math.nan, math.nan)
-    """Two-sigma limits."""
+    """Two-sigma limits, lower and upper."""
     control: Point = (math.nan, math.nan)
     """Three-sigma limits."""
 
@@ -91,45 +92,37 @@ def _interval_row(axes: Axes, index: int, row: Interval) -> Markup:
     return join(parts)
 
 
-def draw_control(points: Sequence[ControlPoint], title: str, percent: bool = False) -> Markup:
+def draw_control(points: Sequence[ControlPoint], title: str, y_title: str, percent: bool = False) -> Markup:
     """Draw a control chart: points in their order, centre line, two- and three-sigma limits.
 
-    Points that break a rule are diamonds with the rule's name above them, the baseline is shaded, and a restart is a
+    Points that break a rule are diamonds with the rules' names above them, the baseline is shaded, and a restart is a
     dashed line with its reason.
     """
-    limits = [end for point in points for end in (*point.control, point.centre)]
-    y = padded([*(point.value for point in points), *limits])
-    y = (max(y[0], 0.0), y[1]) if min([*(p.value for p in points if math.isfinite(p.value)), 0.0]) >= 0 else y
-    axes = Axes(width_px=760, height_px=250, x=(-0.5, len(points) - 0.5), y=y, left_px=58, right_px=40, top_px=22)
-    places = [(axes.x_px(i), axes.y_px(p.value)) for i, p in enumerate(points) if math.isfinite(p.value)]
-    flagged = [(axes.x_px(i), axes.y_px(p.value)) for i, p in enumerate(points) if p.flags and math.isfinite(p.value)]
+    values = [end for point in points for end in (point.value, point.centre, *point.control)]
+    low, high = padded(values)
+    y = (max(low, 0.0), high)
+    axes = Axes(width_px=580, height_px=240, x=(-0.5, len(points) - 0.5), y=y, left_px=58, right_px=42, top_px=22)
+    places = [(axes.x_px(index), axes.y_px(point.value)) for index, point in enumerate(points)]
+    flagged = [(place, point.flags) for place, point in zip(places, points, strict=True) if point.flags]
     parts = [
         _baseline(points, axes),
-        y_scale(axes, round_ticks(*y), title, percent),
+        y_scale(axes, round_ticks(*y), y_title, percent),
         x_scale(axes, _some_labels(points), ""),
         *_limits(points, axes),
         _restarts(points, axes),
         polyline(places, "curve"),
-        dots([place for place in places if place not in flagged], "point"),
-        diamonds(flagged, "referred-mark", 5),
-        *(
-            text((x, max(y - 9, 10)), p.flags, "flag middle")
-            for (x, y), p in zip(flagged, _flagged(points), strict=True)
-        ),
+        dots([place for place, point in zip(places, points, strict=True) if not point.flags], "point"),
+        diamonds([place for place, _ in flagged], "referred-mark", 5),
+        *(text((x, max(y - 9, 10)), flags, "flag middle") for (x, y), flags in flagged),
     ]
-    num_flagged = len(flagged)
-    label = f"{title}: {len(points)} periods, {num_flagged} of them flagged; the same numbers as in the table"
+    label = f"{title}: {len(points)} periods, {len(flagged)} of them flagged; the same numbers as in the table"
     return chart(axes, label, *parts)
 
 
-def _flagged(points: Sequence[ControlPoint]) -> list[ControlPoint]:
-    return [point for point in points if point.flags and math.isfinite(point.value)]
-
-
 def _some_labels(points: Sequence[ControlPoint]) -> list[tuple[float, str]]:
-    """The labels of at most nine periods, evenly spread."""
-    step = math.ceil(len(points) / 9)
-    return [(index, points[index].label) for index in range(0, len(points), step or 1)]
+    """The labels of at most seven periods, evenly spread."""
+    step = max(1, math.ceil(len(points) / 7))
+    return [(index, points[index].label) for index in range(0, len(points), step)]
 
 
 def _baseline(points: Sequence[ControlPoint], axes: Axes) -> Markup | None:
@@ -139,24 +132,27 @@ def _baseline(points: Sequence[ControlPoint], axes: Axes) -> Markup | None:
     left, right = axes.x_px(inside[0] - 0.5), axes.x_px(inside[-1] + 0.5)
     height = axes.height_px - axes.bottom_px - axes.top_px
     shade = box((left, axes.top_px), (right - left, height), "baseline")
-    return join([shade, text((left + 4, axes.height_px - axes.bottom_px - 5), "baseline", "note")])
+    return join([shade, text((left + 4, axes.top_px + 11), "baseline", "note")])
 
 
 def _limits(points: Sequence[ControlPoint], axes: Axes) -> list[Markup | None]:
-    """Centre and limits as steps, since those of a share move with n, each named at its right end."""
+    """Centre and limits as steps, since those of a share move with n; named at their right ends where there is room."""
     kinds = {
         "mean": ("centre", [point.centre for point in points]),
-        "2s": ("limit-2s", [point.warning[1] for point in points]),
         "3s": ("limit-3s", [point.control[1] for point in points]),
-        "-2s": ("limit-2s", [point.warning[0] for point in points]),
+        "2s": ("limit-2s", [point.warning[1] for point in points]),
         "-3s": ("limit-3s", [point.control[0] for point in points]),
+        "-2s": ("limit-2s", [point.warning[0] for point in points]),
     }
     parts: list[Markup | None] = []
+    named_px: list[float] = []
     for name, (class_, values) in kinds.items():
         runs = _runs(values)
         parts += [polyline(_steps(axes, start, run), class_) for start, run in runs]
-        if runs:
-            parts.append(text((axes.width_px - axes.right_px + 4, axes.y_px(runs[-1][1][-1]) + 4), name, "note"))
+        y = axes.y_px(runs[-1][1][-1]) if runs else math.nan
+        if runs and all(abs(y - other) >= _NAME_PX for other in named_px):
+            named_px.append(y)
+            parts.append(text((axes.width_px - axes.right_px + 4, y + 4), name, "note"))
     return parts
 
 
@@ -230,15 +226,17 @@ def draw_bland_altman(
     return chart(axes, label, *parts)
 
 
-def draw_line(places: Sequence[Point], x_title: str, y_title: str, percent: bool = False) -> Markup:
-    """Draw one line through points, both axes from 0."""
-    right, top = (max((place[axis] for place in places), default=1.0) or 1.0 for axis in (0, 1))
-    axes = Axes(width_px=520, height_px=250, x=(0.0, right), y=(0.0, top * 1.05), left_px=58)
-    in_px = [(axes.x_px(x), axes.y_px(y)) for x, y in places]
+def draw_line(places: Sequence[Point], x_title: str, y_title: str, has_diagonal: bool = False) -> Markup:
+    """Draw one line through shares, both axes from 0; `has_diagonal` adds the line on which the two are equal."""
+    top = 1.0 if has_diagonal else max([y for _, y in places if math.isfinite(y)], default=1.0) or 1.0
+    axes = Axes(width_px=520, height_px=250, x=(0.0, 1.0), y=(0.0, top), left_px=58)
+    in_px = [(axes.x_px(x), axes.y_px(y)) for x, y in places if math.isfinite(y)]
+    diagonal = line((axes.x_px(0), axes.y_px(0)), (axes.x_px(1), axes.y_px(1)), "reference") if has_diagonal else None
     parts = [
-        y_scale(axes, round_ticks(*axes.y), y_title, percent),
-        x_scale(axes, number_ticks(round_ticks(*axes.x), percent), x_title),
+        y_scale(axes, round_ticks(*axes.y), y_title, percent=True),
+        x_scale(axes, number_ticks(round_ticks(*axes.x), percent=True), x_title),
+        diagonal,
         polyline(in_px, "curve"),
         dots(in_px, "point"),
     ]
-    return chart(axes, f"{y_title} against {x_title}: {len(places)} points", *parts)
+    return chart(axes, f"{y_title} against {x_title}: {len(in_px)} points, the same numbers as in the table", *parts)

@@ -47,10 +47,10 @@ def choose_shown(embryos: pd.DataFrame, album: Album) -> Shown:
     rows = embryos.loc[sorted(first[:MAX_EMBRYOS])]
     pictured = [name for name in embryos.loc[first[:MAX_EMBRYOS], "embryo"] if name in album.shots][:MAX_THUMBNAILS]
     thumbnails = album.make_thumbnails(pictured)
-    words = [f"{len(rows)} of {len(embryos)} embryos are shown, {len(thumbnails)} of them with a picture"]
-    if len(rows) < len(embryos) or len(thumbnails) < len(embryos):
-        words.append("; referred embryos come first, and the workbook and the tables hold every embryo")
-    return Shown(rows=rows, thumbnails=thumbnails, note=f"{''.join(words)}.")
+    words = f"{len(rows)} of {len(embryos)} embryos are shown, {len(thumbnails)} of them with a picture."
+    if len(rows) < len(embryos) or len(pictured) == MAX_THUMBNAILS:
+        words += " Referred embryos come first; the workbook and the tables hold every embryo."
+    return Shown(rows=rows, thumbnails=thumbnails, note=words)
 
 
 def draw_embryos(shown: Shown, album: Album, scheme: Scheme, links: Mapping[str, str]) -> Markup:
@@ -77,7 +77,9 @@ def draw_embryos(shown: Shown, album: Album, scheme: Scheme, links: Mapping[str,
         id="embryo-table",
     )
     shared = tag("svg", *(frame.symbol for frame in frames.values()), class_="shared", aria_hidden="true")
-    return join([_filters(scheme), shared, scrolled("Embryos", table), tag("p", shown.note, class_="note")])
+    buttons = [tag("button", words, type="button") for words in ("Show 100 more", "Show all")]
+    more = tag("p", *buttons, id="embryo-more", hidden=True)
+    return join([_filters(scheme), shared, scrolled("Embryos", table), more, tag("p", shown.note, class_="note")])
 
 
 def embryo_curve(shots: Sequence[Shot]) -> Curve:
@@ -134,7 +136,7 @@ def _row(embryo, thumbnail: bytes | None, curve: Markup | None, scheme: Scheme, 
         tag("td", _ratio(embryo.ratio_median), class_="number"),
         tag("td", _ratio(embryo.ratio_iqr), class_="number"),
         tag("td", f"{embryo.num_graded}/{embryo.num_frames}", class_="number"),
-        tag("td", *_referral(reasons, is_referred, f"{embryo.num_referred} of {embryo.num_graded} frames")),
+        tag("td", *_referral(reasons, is_referred, _of_frames(embryo))),
         tag("td", curve),
         data_grade=grade or "",
         data_referred="yes" if is_referred else "no",
@@ -166,6 +168,10 @@ def _chip(grade: str | None, scheme: Scheme) -> Markup | None:
     if grade not in scheme.grades:
         return tag("span", "none", class_="note")
     return tag("span", grade, class_=f"chip {tint(scheme.grades.index(grade), len(scheme.grades))}")
+
+
+def _of_frames(embryo) -> str:
+    return f"{embryo.num_referred} of {embryo.num_graded} frames" if embryo.num_graded else ""
 
 
 def _ratio(value: float) -> str:

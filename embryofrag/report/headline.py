@@ -8,8 +8,9 @@ from embryofrag.report.source import Results
 from embryofrag.report.summary import grade_table, outcome_table
 from embryofrag.statistics.shares import wilson_interval
 
-RESEARCH_USE = (
-    "Research use only. Not a medical device, not for the selection of embryos; nothing here is advice about an embryo."
+_FILES_NOTE = (
+    "Files. Every file found ended as exactly one of these; an asterisk marks files in trouble. Referred: a person "
+    "should look at the frame."
 )
 
 
@@ -21,13 +22,12 @@ def draw_headline(results: Results) -> Markup:
 
 
 def _files(results: Results) -> Markup:
-    outcomes = outcome_table(results)
-    *parts, (_, found, _) = outcomes.data.itertuples(index=False, name=None)
+    *parts, (_, found, _) = outcome_table(results).data.itertuples(index=False, name=None)
     tiles = [_tile(str(found), "files found")]
     for outcome, count, _ in parts:
         if count:
             tiles.append(_tile(f"{'+' if len(tiles) > 1 else '='} {count}", outcome.replace("_", " ")))
-    return join([tag("ul", *tiles, class_="tiles"), tag("p", outcomes.note, class_="note")])
+    return join([tag("ul", *tiles, class_="tiles"), tag("p", _FILES_NOTE, class_="note")])
 
 
 def _tile(value: str, words: str) -> Markup:
@@ -39,7 +39,7 @@ def _embryos(results: Results, graded: pd.DataFrame) -> Markup:
     tiles = [_tile(str(len(results.embryos)), "embryos"), _tile(str(len(graded)), "of them graded")]
     if len(graded):
         low, high = wilson_interval(num_referred, len(graded))
-        words = f"of the graded referred ({num_referred}; 95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+        words = f"of the graded referred ({num_referred}; 95 % interval {100 * low:.0f}–{100 * high:.0f} %)"
         tiles.append(_tile(f"{100 * num_referred / len(graded):.0f} %", words))
         tiles.append(_tile(f"{graded['ratio_median'].median():.3f}", "median ratio of the graded"))
     return tag("ul", *tiles, class_="tiles")

@@ -1,5 +1,6 @@
 """A data frame as an HTML table that screen readers, small windows and printers cope with."""
 
+import math
 from collections.abc import Sequence
 from datetime import date, datetime
 
@@ -7,7 +8,7 @@ import pandas as pd
 
 from embryofrag.report.axes import number
 from embryofrag.report.contents import Table
-from embryofrag.report.markup import Markup, breakable, tag
+from embryofrag.report.markup import Markup, breakable, prose, tag
 
 MAX_ROWS = 100
 """Rows that one table of the page holds; the workbook holds them all."""
@@ -15,7 +16,9 @@ MAX_ROWS = 100
 _TALL_ROWS = 15
 """From so many rows on, a table scrolls in a box of its own (not in print)."""
 _SHADED = "second_"
-"""Columns of counts whose cells are the darker, the more they hold: those of a confusion matrix."""
+"""Columns of counts whose cells are the darker, the greater their share of the row: those of a confusion matrix."""
+_SHORT = 18
+"""Characters that are never broken into lines."""
 
 
 def draw_table(table: Table) -> Markup:
@@ -23,14 +26,13 @@ def draw_table(table: Table) -> Markup:
 
     A number and the ends of its 95 % interval, in columns that end in `low95` and `high95`, share one cell.
     """
-    note = tag("figcaption", table.note) if table.note else None
+    note = tag("figcaption", prose(table.note)) if table.note else None
     if table.data.empty:
         return tag("figure", tag("p", tag("b", table.title)), tag("p", "No rows.", class_="note"), note)
     data = table.data.head(MAX_ROWS)
     left_out = len(table.data) - len(data)
     shown = [name for name in data.columns if not _is_end(name, data.columns)]
-    most = max((data[name].max() for name in shown if str(name).startswith(_SHADED)), default=0)
-    rows = [_row(row, shown, most) for row in data.to_dict("records")]
+    rows = [_row(row, shown) for row in data.to_dict("records")]
     head = tag("tr", *(tag("th", _heading(name, data.columns), scope="col") for name in shown))
     drawn = tag("table", tag("caption", table.title), tag("thead", head), tag("tbody", *rows))
     return tag(
@@ -66,18 +68,27 @@ def _heading(column: str, columns: Sequence[str]) -> str:
     return str(column).replace("_", " ") + (" (95 % interval)" if has_interval else "")
 
 
-def _row(row: dict, shown: Sequence[str], most: float) -> Markup:
-    first, *others = ((name, *_cell(name, row)) for name in shown)
-    cells = [tag("th", breakable(first[1]), scope="row")]
-    for name, words, is_number in others:
-        shade = f"cell-{_shade(row[name], most)}" if str(name).startswith(_SHADED) else None
-        classes = " ".join(part for part in ("number" if is_number else None, shade) if part)
-        cells.append(tag("td", words if is_number else breakable(words), class_=classes or None))
+def _row(row: dict, shown: Sequence[str]) -> Markup:
+    counts = [row[name] for name in shown if str(name).startswith(_SHADED)]
+    cells = []
+    for name in shown:
+        words, is_number = _cell(name, row)
+        classes = ["number"] if is_number else ["short"] if len(words) <= _SHORT else []
+        if str(name).startswith(_SHADED):
+            classes.append(f"cell-{_shade(row[name], sum(counts))}")
+        kind, scope = ("td", None) if cells else ("th", "row")
+        written = words if is_number else breakable(words)
+        cells.append(tag(kind, written, scope=scope, class_=" ".join(classes) or None))
     return tag("tr", *cells)
 
 
-def _shade(count: float, most: float) -> int:
-    return round(4 * count / most) if most else 0
+def _shade(count: int, total: int) -> int:
+    """Return how dark a cell is, 0 to 4.
+
+    >>> _shade(0, 0), _shade(1, 8), _shade(8, 8)
+    (0, 1, 4)
+    """
+    return math.ceil(4 * count / total) if total else 0
 
 
 def _cell(column: str, row: dict) -> tuple[str, bool]:
@@ -85,7 +96,8 @@ def _cell(column: str, row: dict) -> tuple[str, bool]:
     words, is_number = in_cell(column, row[column])
     low, high = (row.get(end) for end in _ends(column))
     if words and low is not None and not pd.isna(low):
-        words += f" ({in_cell(column, low)[0].removesuffix(' %')}–{in_cell(column, high)[0].removesuffix(' %')})"
+        ends = " to ".join(in_cell(column, end)[0].removesuffix(" %") for end in (low, high))
+        words += f" ({ends})"
     return words, is_number
 
 

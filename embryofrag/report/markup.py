@@ -54,6 +54,15 @@ def breakable(name: str) -> Markup:
     return Markup(escape(name).replace("_", "_<wbr>").replace("/", "/<wbr>"))
 
 
+def prose(words: str) -> Markup:
+    """Return a sentence whose parts between backticks are code.
+
+    >>> prose("see `a<b`")
+    'see <code>a&lt;b</code>'
+    """
+    return join(tag("code", part) if index % 2 else part for index, part in enumerate(words.split("`")))
+
+
 def _attribute(key: str, value: object) -> str:
     if value is None or value is False:
         return ""

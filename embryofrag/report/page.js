@@ -6,6 +6,9 @@ const rows = Array.from(body.rows);
 const filters = document.getElementById("filters");
 const count = document.getElementById("embryo-count");
 const search = document.getElementById("embryo-search");
+const more = document.getElementById("embryo-more");
+const PAGE_ROWS = 100;
+let limit = PAGE_ROWS;
 const words = new Intl.Collator(undefined, { numeric: true });
 
 function compare(column, kind, sign) {
@@ -23,19 +26,28 @@ function sortBy(heading) {
   heading.setAttribute("aria-sort", rising ? "ascending" : "descending");
   rows.sort(compare(heading.cellIndex, heading.dataset.sort, rising ? 1 : -1));
   body.append(...rows);
+  filter();
 }
 
 function filter() {
   const grades = new Set(Array.from(filters.querySelectorAll("[data-filter]:checked"), (box) => box.value));
   const referred = filters.querySelector("[name=referred]:checked").value;
   const name = search.value.trim().toLowerCase();
-  let shown = 0;
+  let matching = 0;
   for (const row of rows) {
-    row.hidden = !grades.has(row.dataset.grade) || (referred !== "all" && row.dataset.referred !== referred)
-      || !row.cells[1].textContent.toLowerCase().includes(name);
-    shown += !row.hidden;
+    const matches = grades.has(row.dataset.grade) && (referred === "all" || row.dataset.referred === referred)
+      && row.cells[1].textContent.toLowerCase().includes(name);
+    matching += matches;
+    row.hidden = !matches || matching > limit;
   }
-  count.textContent = `${shown} of ${rows.length} rows`;
+  const shown = Math.min(matching, limit);
+  count.textContent = `${shown} of ${matching} matching rows shown, ${rows.length} rows in all`;
+  more.hidden = shown === matching;
+}
+
+function show(rowsMore) {
+  limit += rowsMore;
+  filter();
 }
 
 for (const heading of table.tHead.rows[0].cells) {
@@ -46,6 +58,9 @@ for (const heading of table.tHead.rows[0].cells) {
   button.addEventListener("click", () => sortBy(heading));
   heading.append(button);
 }
-filters.addEventListener("input", filter);
+filters.addEventListener("input", () => { limit = PAGE_ROWS; filter(); });
+const [showMore, showAll] = more.querySelectorAll("button");
+showMore.addEventListener("click", () => show(PAGE_ROWS));
+showAll.addEventListener("click", () => show(rows.length));
 filters.hidden = false;
 filter();

@@ -2,24 +2,29 @@
 
 import os
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from embryofrag import __version__
+from embryofrag.report.about import RESEARCH_USE, UNTRAINED_WARNING, is_trained
 from embryofrag.report.contents import Contents
-from embryofrag.report.control import MEASURES, ControlChart
+from embryofrag.report.control import ALL_INSTRUMENTS, MEASURES, ControlChart
 from embryofrag.report.embryo_table import choose_shown, draw_embryos
 from embryofrag.report.gallery import Gallery
-from embryofrag.report.headline import RESEARCH_USE, draw_headline
+from embryofrag.report.headline import draw_headline
 from embryofrag.report.html_table import draw_table
-from embryofrag.report.markup import Markup, join, tag
+from embryofrag.report.markup import Markup, join, prose, tag
 from embryofrag.report.pictures import Album
 from embryofrag.report.section_charts import draw_charts, draw_control_chart
-from embryofrag.report.source import Results
 from embryofrag.run.atomic import write_atomic
 
 _HERE = Path(__file__).parent
+_NOT_ON_PAGE = frozenset({"frames"})
+"""Sections that only the workbook has room for."""
+_SCOPE = "scope"
+"""The table of the first section that stands in the page's head."""
 _LEGEND = (
     "Curve: the ratio of each graded frame (points; diamonds are referred frames) over the bands of the grades, with "
     "the 90 % interval as a grey band where the model has a calibration. All curves share their axes; the ratio's is a "
@@ -68,56 +73,60 @@ def _policy(style: str, script: str) -> str:
 
 
 def _body(contents: Contents, embryos: Markup) -> Markup:
-    names = list(contents.sections)
-    links = tag("ul", *(tag("li", tag("a", name.capitalize(), href=f"#{name}")) for name in names))
-    sections = [
-        tag("section", tag("h2", name.capitalize()), *_parts(name, contents, embryos), id=name) for name in names
-    ]
+    names = sorted((name for name in contents.sections if name not in _NOT_ON_PAGE), key=lambda name: name == "about")
+    links = tag("ul", *(tag("li", tag("a", _title(name), href=f"#{name}")) for name in names))
+    sections = [tag("section", tag("h2", _title(name)), *_parts(name, contents, embryos), id=name) for name in names]
     return tag(
         "body",
         tag("a", "To the embryos", href="#embryos", class_="skip"),
-        _header(contents.results),
+        _header(contents),
         tag("nav", links, aria_label="Sections"),
         tag("main", draw_headline(contents.results), *sections),
         tag("footer", tag("p", RESEARCH_USE), tag("p", f"embryofrag {__version__}", class_="note")),
     )
 
 
+def _title(section: str) -> str:
+    return "Definitions" if section == "about" else section.capitalize()
+
+
 def _parts(name: str, contents: Contents, embryos: Markup) -> list[Markup]:
     """What stands in one section: the embryos' own table, else charts and tables."""
-    tables = contents.sections[name]
+    tables = [table for table in contents.sections[name] if table.name != _SCOPE]
     if name == "embryos":
-        return [embryos, *(tag("p", table.note, class_="note") for table in tables)]
-    if name == "frames":
-        return [tag("p", "One row a frame: in the workbook and in the tables of the run.", class_="note")]
-    charts = [_titled(chart) for chart in contents.charts] if name == "control" else []
+        return [embryos, *(tag("p", prose(table.note), class_="note") for table in tables)]
+    charts = [_control_charts(contents.charts)] if name == "control" else []
     return [*charts, *(part for table in tables for part in (*draw_charts(table), draw_table(table)))]
 
 
-def _titled(chart: ControlChart) -> Markup:
-    measure = MEASURES[chart.measure]
-    words = f"Of {measure.cases}. Diamonds raise a rule, named above them."
-    return tag("figure", tag("h3", chart.title), draw_control_chart(chart), tag("figcaption", words))
-
-
-def _header(results: Results) -> Markup:
-    run = results.run
-    facts = [
-        ("archive", run["archive"]),
-        ("run", f"number {run['run_number']}, ended {run['finished_at']}"),
-        ("model", run["model"]["label"]),
-        ("grades", f"{results.grading.grade_scheme.label}, denominator {results.grading.denominator}"),
+def _control_charts(charts: Sequence[ControlChart]) -> Markup:
+    """The charts of all instruments together, and those of single ones that have limits."""
+    shown = [chart for chart in charts if chart.instrument == ALL_INSTRUMENTS or chart.points["centre"].notna().any()]
+    left_out = len(charts) - len(shown)
+    words = f"{left_out} charts of single instruments have no limits yet and are left to the workbook."
+    figures = [
+        tag("figure", tag("h3", chart.title), draw_control_chart(chart), tag("figcaption", _control_words(chart)))
+        for chart in shown
     ]
-    if results.since or results.until:
-        facts.append(("period", f"{results.since or 'start'} to {results.until or 'end'}"))
-    untrained = None
-    if not run["model"]["trained"]:
-        untrained = tag("p", "UNTRAINED model: its masks, ratios and grades mean nothing.", class_="notice warning")
+    return join([tag("div", *figures, class_="charts"), tag("p", words, class_="note") if left_out else None])
+
+
+def _control_words(chart: ControlChart) -> str:
+    flagged = int((chart.points["flags"] != "").sum())
+    counted = f"Of {MEASURES[chart.measure].cases}, {len(chart.points)} points; {flagged} raise a rule"
+    return f"{counted} (diamonds)." if flagged else f"{counted}."
+
+
+def _header(contents: Contents) -> Markup:
+    """Title, the words that go with everything, and what this is a report of."""
+    scope = next((table.data for table in contents.sections["about"] if table.name == _SCOPE), None)
+    facts = [] if scope is None else scope.itertuples(index=False, name=None)
+    warning = None if is_trained(contents.results) else tag("p", UNTRAINED_WARNING, class_="notice warning")
     return tag(
         "header",
         tag("h1", "Embryo fragmentation report"),
         tag("p", RESEARCH_USE, class_="notice"),
-        untrained,
+        warning,
         tag("dl", *(part for name, value in facts for part in (tag("dt", name), tag("dd", value)))),
     )
 
@@ -133,7 +142,7 @@ def _embryo_section(contents: Contents, album: Album, gallery: Gallery, folder: 
         [
             tag("p", _LEGEND),
             table,
-            *(tag("p", words, class_="note") for words in (*gallery.left_out, *missing)),
+            *(tag("p", prose(words), class_="note") for words in (*gallery.left_out, *missing)),
             tag("h3", "Contact sheets") if sheets else None,
             tag("ul", *sheets) if sheets else None,
         ]

@@ -1,11 +1,12 @@
-"""Which chart goes with which table of the page, told by the columns that it needs."""
+"""Which charts go with which table of the page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from embryofrag.report.charts import ControlPoint, Interval, draw_control, draw_intervals
+from embryofrag.report.calibration import NOMINAL
+from embryofrag.report.charts import ControlPoint, Interval, draw_control, draw_intervals, draw_line
 from embryofrag.report.contents import Table
 from embryofrag.report.control import MEASURES, SHARE, ControlChart
-from embryofrag.report.markup import Markup
+from embryofrag.report.markup import Markup, tag
 
 MAX_BARS = 40
 """Rows of a table that a chart of intervals shows."""
@@ -16,9 +17,9 @@ _AGREEMENT = ("exact", "within_one", "kappa", "kappa_quadratic", "gwet_ac2", "ic
 
 def draw_charts(table: Table) -> list[Markup]:
     """Return the charts of a table; none where it says it best itself or has no rows."""
-    if table.data.empty:
+    if table.data.empty or table.name not in _CHARTS:
         return []
-    return [draw(table) for columns, draw in _CHARTS if set(columns) <= set(table.data.columns)]
+    return [tag("figure", drawn) for drawn in _CHARTS[table.name](table)]
 
 
 def draw_control_chart(chart: ControlChart) -> Markup:
@@ -27,7 +28,6 @@ def draw_control_chart(chart: ControlChart) -> Markup:
         ControlPoint(
             label=row.period,
             value=row.value,
-            n=row.n,
             flags=row.flags.replace("_", "-"),
             in_baseline=bool(row.in_baseline),
             restart=row.change,
@@ -37,10 +37,11 @@ def draw_control_chart(chart: ControlChart) -> Markup:
         )
         for row in chart.points.itertuples()
     ]
-    return draw_control(points, chart.title, percent=MEASURES[chart.measure].kind == SHARE)
+    is_share = MEASURES[chart.measure].kind == SHARE
+    return draw_control(points, chart.title, "share" if is_share else "mean ratio", percent=is_share)
 
 
-def _differences(table: Table) -> Markup:
+def _differences(table: Table) -> list[Markup]:
     rows = [
         Interval(
             label=f"{row.dimension} {row.group}",
@@ -51,10 +52,10 @@ def _differences(table: Table) -> Markup:
         )
         for row in table.data.head(MAX_BARS).itertuples()
     ]
-    return draw_intervals(rows, "mean ratio of the group minus that of all others", reference=0.0)
+    return [draw_intervals(rows, "mean ratio of the group minus that of all others", reference=0.0)]
 
 
-def _agreement(table: Table) -> Markup:
+def _agreement(table: Table) -> list[Markup]:
     shown = table.data[table.data["measure"].isin(_AGREEMENT)].head(MAX_BARS)
     rows = [
         Interval(
@@ -66,11 +67,38 @@ def _agreement(table: Table) -> Markup:
         )
         for row in shown.itertuples()
     ]
-    return draw_intervals(rows, "agreement, 1 at best", reference=1.0)
+    return [draw_intervals(rows, "agreement, 1 at best", reference=1.0)]
 
 
-_CHARTS: Sequence[tuple[Sequence[str], Callable[[Table], Markup]]] = (
-    (("dimension", "group", "difference", "difference_low95"), _differences),
-    (("first", "second", "measure", "value", "low95"), _agreement),
-)
-"""Columns that a chart needs, and what draws it."""
+def _coverage(table: Table) -> list[Markup]:
+    rows = [
+        Interval(label=row.rater, value=row.share, low=row.share_low95, high=row.share_high95, n=row.frames)
+        for row in table.data.head(MAX_BARS).itertuples()
+    ]
+    return [draw_intervals(rows, "share of ratios inside the interval", percent=True, reference=NOMINAL)]
+
+
+def _reliability(table: Table) -> list[Markup]:
+    places = list(zip(table.data["probability_mean"], table.data["share_equal"], strict=True))
+    return [draw_line(places, "mean probability of the likeliest grade", "share of equal grades", has_diagonal=True)]
+
+
+def _risk(table: Table) -> list[Markup]:
+    return [
+        draw_line(
+            list(zip(rows["share_kept"], rows["share_other_grade"], strict=True)),
+            f"share of the {unit}s kept, those on which the modules agree best first",
+            "share of other grades",
+        )
+        for unit, rows in table.data.groupby("unit", sort=False)
+    ]
+
+
+_CHARTS: dict[str, Callable[[Table], list[Markup]]] = {
+    "agreement": _agreement,
+    "bias": _differences,
+    "coverage": _coverage,
+    "reliability": _reliability,
+    "risk_coverage": _risk,
+}
+"""What draws a table, by the table's name."""
