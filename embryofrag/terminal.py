@@ -249,7 +249,7 @@ def print_engines(model_dir: Path, manifests: list[EngineManifest]) -> None:
     for manifest in manifests:
         table.add_row(
             manifest.name,
-            " ".join(manifest.needs) or "any CPU",
+            "NVIDIA GPU" if manifest.backend == "tensorrt" else " ".join(manifest.needs) or "any CPU",
             str(manifest.input_px),
             f"{manifest.parity['mask_differ_frac']:.4%}",
             f"{manifest.parity['ratio_max_difference']:.6f}",

@@ -17,11 +17,14 @@ def engines() -> None:
 
 @engines.command("build")
 @click.argument("model", type=FOLDER)
-@click.option("--engine", type=click.Choice(["openvino"]), default="openvino", show_default=True, help="Backend.")
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), default="auto", show_default=True,
-    help="Arithmetic; `auto` is bf16 where the CPU has it, else fp32.")  # fmt: skip
-def engines_build(model: Path, engine: str, precision: str) -> None:
-    """Compile both modules of MODEL and prove them equal to PyTorch on the stored probe (needs the `train` extra).
+@click.option("--engine", type=click.Choice(["openvino", "tensorrt"]), default="openvino", show_default=True,
+    help="Backend; `tensorrt` is for NVIDIA GPUs and needs the `tensorrt` extra.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32"]), default="auto", show_default=True,
+    help="Arithmetic; `auto` is fp16 on a GPU, bf16 where the CPU has it, else fp32.")  # fmt: skip
+@click.option("--max-batch", type=int, help="Frames a pass on a GPU, 2 to 64. [default: 8]")
+@click.option("--device", metavar="cuda:N", help="GPU to build for. [default: the first]")
+def engines_build(model: Path, engine: str, precision: str, max_batch: int | None, device: str | None) -> None:
+    """Compile the modules of MODEL and prove them equal to PyTorch on the stored probe (needs the `train` extra).
 
     \b
     Example:
@@ -30,7 +33,8 @@ def engines_build(model: Path, engine: str, precision: str) -> None:
     with needs_extra("train", "building an engine"):
         from embryofrag.engine.build import build_engines
 
-    terminal.print_build(build_engines(model, engine=engine, precision=precision))
+    report = build_engines(model, engine=engine, precision=precision, max_batch=max_batch, device=device)
+    terminal.print_build(report)
 
 
 @engines.command("list")

@@ -130,8 +130,8 @@ def _problems(manifest: Path, scheme: str):
 @click.argument("manifest", type=FILE)
 @click.option("--model", required=True, type=FOLDER, help="Model folder.")
 @click.option("--out", required=True, type=FOLDER, help="Folder for predictions, scores and figures.")
-@click.option("--engine", default="auto", show_default=True, help="auto, openvino or eager.")
-@click.option("--precision", default="auto", show_default=True, help="auto, bf16 or fp32.")
+@click.option("--engine", default="auto", show_default=True, help="auto, tensorrt, openvino or eager.")
+@click.option("--precision", default="auto", show_default=True, help="auto, bf16, fp16 or fp32.")
 @click.option("--scheme", default="regdeeplab", show_default=True, help="Grade scheme of the manifest.")
 @click.option("--part", help="Only this part of the split that lies in the model folder: train, val or test.")
 def evaluate(

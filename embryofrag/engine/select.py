@@ -25,6 +25,7 @@ from embryofrag.engine.manifest import (
 )
 from embryofrag.engine.model import Crop, ModelInfo, read_model, read_probe
 from embryofrag.engine.parity import Answers, compare_answers, judge_results, unpack_answers
+from embryofrag.engine.tensorrt.gpu import device_index
 from embryofrag.errors import EmbryofragError, UsageError
 
 LOAD_PROBE_IMAGES = 2
@@ -243,9 +244,14 @@ def _engine_folders(model: ModelInfo) -> list[Path]:
 
 
 def _on_device(engine: str, device: str | None) -> str:
-    """Return the engine to choose: a named GPU leaves no choice."""
+    """Return the engine to choose: a named GPU leaves no choice.
+
+    Raises:
+        UsageError: it is no GPU's name, or the engine is for CPUs.
+    """
     if device is None:
         return engine
+    device_index(device)
     if engine not in ("auto", "tensorrt"):
         raise UsageError(f"--device names a GPU, and {engine} runs on the CPU: leave one of the two out")
     return "tensorrt"

@@ -20,8 +20,14 @@ INTERVAL_ALPHA = 0.1
 """Share of true ratios that may lie outside `ratio_lo90` to `ratio_hi90`."""
 
 
-def default_batch_size() -> int:
-    """Two frames a core, so that no core waits long for the last of a batch, but at least 8."""
+def default_batch_size(backend: str | None = None) -> int:
+    """Two frames a core, so that no core waits long for the last of a batch, but at least 8; on a GPU several passes.
+
+    >>> default_batch_size("tensorrt")
+    64
+    """
+    if backend == "tensorrt":
+        return MAX_BATCH_SIZE
     return min(MAX_BATCH_SIZE, max(8, 2 * (os.cpu_count() or 1)))
 
 

@@ -52,8 +52,8 @@ def choose_gpu(device: str | None = None, library: str = DRIVER_LIBRARY) -> Gpu:
         UsageError: `device` names no CUDA device.
         EmbryofragError: there is no such card; see `find_gpus`.
     """
-    gpus = find_gpus(library)
     index = device_index(device)
+    gpus = find_gpus(library)
     if index >= len(gpus):
         known = ", ".join(f"cuda:{gpu.index} ({gpu.name})" for gpu in gpus)
         raise EmbryofragError(f"no device cuda:{index} on this machine: choose one of {known}")
