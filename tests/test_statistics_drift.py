@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy, ks_2samp
 
-from embryofrag.statistics.drift import distribution_shift, stability_index
+from embryofrag.statistics.drift import distribution_shift, stability_by_chance, stability_index
 
 
 def test_the_index_is_the_sum_of_both_relative_entropies():
@@ -39,3 +39,11 @@ def test_the_shift_is_scipys():
     test = ks_2samp(baseline, values)
     assert distribution_shift(baseline, values) == (test.statistic, test.pvalue)
     assert np.isnan(distribution_shift([], values)).all()
+
+
+def test_unmoved_samples_stay_below_chance_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    bound = stability_by_chance(400, 150)
+    above = [stability_index(rng.random(400), rng.random(150)) > bound for _ in range(1000)]
+    assert np.mean(above) == pytest.approx(0.05, abs=0.02)
+    assert np.isnan(stability_by_chance(400, 0))

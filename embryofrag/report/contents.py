@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from embryofrag.report.control import ControlChart
 from embryofrag.report.source import Results
 
 
@@ -11,6 +12,8 @@ from embryofrag.report.source import Results
 class Table:
     """One table and the words that it cannot be read without."""
 
+    name: str
+    """Its word in file names and JSON, unique in the report, such as ``grades``."""
     title: str
     note: str
     """Definitions and denominators, shown with the numbers."""
@@ -24,5 +27,6 @@ class Contents:
 
     results: Results
     sections: dict[str, tuple[Table, ...]]
-    """By name, in order: about, summary, embryos, control, agreement, bias, calibration, drift, failures,
+    """By name, in order: about, summary, embryos, frames, control, agreement, bias, calibration, drift, failures,
     provenance."""
+    charts: tuple[ControlChart, ...]

@@ -1,11 +1,14 @@
 """Shares of a count and how sure they are."""
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.stats import binomtest
 
 CONFIDENCE = 0.95
 
 
+@lru_cache(maxsize=65536)
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
     """Return the 95 % score interval of a share (Wilson 1927); nan of nothing.
 

@@ -1,0 +1,155 @@
+"""Cells of the workbook: which format a column has, and how a table is written row by row."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from xlsxwriter import Workbook
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from embryofrag.report.contents import Table
+
+HEADER_ROW = 2
+"""Row of a table's header below its first row, which holds the title; the note lies between."""
+MAX_ROWS = 1_000_000
+"""Rows of one table that a sheet holds; its CSV holds them all."""
+MAX_WIDTH, MIN_WIDTH = 58, 8
+"""Characters of a column."""
+_SAMPLED_ROWS = 500
+_NOTE_CHARACTERS, _NOTE_LINE_PT = 150, 15.0
+_HEADER_PT = 46.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formats:
+    """Formats of one workbook, by what they are for."""
+
+    title: Format
+    note: Format
+    header: Format
+    body: dict[str, Format]
+    """By `kind_of` column."""
+
+
+def make_formats(book: Workbook) -> Formats:
+    """Add the formats to a workbook."""
+    body = {"text": "@", "whole": "0", "ratio": "0.000", "share": "0.0%", "small": "0.0000", "date": "yyyy-mm-dd"}
+    top = {"valign": "top"}
+    return Formats(
+        title=book.add_format({"bold": True, "font_size": 14, "font_color": "#1F3864"}),
+        note=book.add_format({"text_wrap": True, "valign": "top", "font_color": "#444444", "italic": True}),
+        header=book.add_format(
+            {"bold": True, "text_wrap": True, "valign": "bottom", "bottom": 1, "bg_color": "#DCE6F1"}
+        ),
+        body={kind: book.add_format(top | {"num_format": number}) for kind, number in body.items()}
+        | {
+            "truth": book.add_format(top),
+            "long": book.add_format(top | {"num_format": "@", "text_wrap": True}),
+            "link": book.add_format(top | {"font_color": "#0563C1", "underline": 1}),
+        },
+    )
+
+
+def kind_of(name: str, values: pd.Series) -> str:
+    """Kind of a column, by its type and then by its name.
+
+    >>> kind_of("share_A", pd.Series([0.5])), kind_of("n", pd.Series([1])), kind_of("ks_p", pd.Series([0.01]))
+    ('share', 'whole', 'small')
+    """
+    types = pd.api.types
+    if types.is_datetime64_any_dtype(values):
+        return "date"
+    if types.is_bool_dtype(values):
+        return "truth"
+    if types.is_integer_dtype(values):
+        return "whole"
+    if types.is_float_dtype(values):
+        if name.endswith("_p"):
+            return "small"
+        return "share" if name.startswith("share") else "ratio"
+    if name == "mask":
+        return "link"
+    return "long" if name in ("meaning", "value", "reason", "why", "change") else "text"
+
+
+def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int) -> int:
+    """Write title, note, header and rows of a table; returns the first free row behind it.
+
+    Rows go out one after the other, so that the workbook's memory does not grow with them. Text is always written as
+    text: no cell becomes a formula, a link or a number by what it says.
+
+    Args:
+        sheet: Where to.
+        formats: Of its workbook.
+        table: What.
+        row: First row, from 0.
+    """
+    data = table.data.head(MAX_ROWS)
+    note = table.note + (f" Only the first {MAX_ROWS} rows; the CSV has all." if len(data) < len(table.data) else "")
+    sheet.write_string(row, 0, table.title, formats.title)
+    sheet.set_row(row + 1, _NOTE_LINE_PT * max(1, -(-len(note) // _NOTE_CHARACTERS)))
+    sheet.merge_range(row + 1, 0, row + 1, note_columns(data), "", formats.note)
+    sheet.write_string(row + 1, 0, note, formats.note)
+    sheet.set_row(row + 2, _HEADER_PT if len(data.columns) else None)
+    for column, name in enumerate(data.columns):
+        sheet.write_string(row + 2, column, heading(name), formats.header)
+    writers = [_writer(sheet, formats, column, name, data[name]) for column, name in enumerate(data.columns)]
+    plain = data.astype(object).where(data.notna(), None)
+    for place, values in enumerate(plain.itertuples(index=False, name=None), row + 3):
+        for write, value in zip(writers, values, strict=True):
+            if value is not None:
+                write(place, value)
+    return row + 4 + len(data)
+
+
+def heading(name: str) -> str:
+    """A column's name as a header shows it, so that it can break into lines.
+
+    >>> heading("share_above_25_low95")
+    'share above 25 low95'
+    """
+    return str(name).replace("_", " ")
+
+
+def note_columns(data: pd.DataFrame) -> int:
+    """Last column that a note spans."""
+    return max(9, min(len(data.columns) - 1, 11))
+
+
+def column_widths(tables: tuple[Table, ...]) -> list[float]:
+    """Characters that each column of a sheet needs for the tables that stand below each other on it."""
+    widths: list[float] = []
+    for table in tables:
+        for column, name in enumerate(table.data.columns):
+            width = _width(name, table.data[name])
+            if column < len(widths):
+                widths[column] = max(widths[column], width)
+            else:
+                widths.append(width)
+    return widths
+
+
+def _width(name: str, values: pd.Series) -> float:
+    longest_word = max(map(len, heading(name).split()))
+    shown = values.dropna().head(_SAMPLED_ROWS)
+    kind = kind_of(name, values)
+    length = 10 if kind == "date" else 8 if kind not in ("text", "long") else shown.astype(str).str.len().max()
+    length = 0 if pd.isna(length) else int(length)
+    return float(min(MAX_WIDTH, max(MIN_WIDTH, longest_word + 2, length + 2)))
+
+
+def _writer(sheet: Worksheet, formats: Formats, column: int, name: str, values: pd.Series) -> Callable:
+    """A function of row and value that writes one cell of a column."""
+    kind = kind_of(name, values)
+    cell_format = formats.body[kind]
+    if kind == "date":
+        return lambda row, value: sheet.write_datetime(row, column, value.to_pydatetime(), cell_format)
+    if kind == "truth":
+        return lambda row, value: sheet.write_boolean(row, column, bool(value), cell_format)
+    if kind == "link":
+        return lambda row, value: sheet.write_url(row, column, f"external:{value}", cell_format, string=heading(name))
+    if kind in ("text", "long"):
+        return lambda row, value: sheet.write_string(row, column, str(value), cell_format)
+    return lambda row, value: sheet.write_number(row, column, value, cell_format) if np.isfinite(value) else None
