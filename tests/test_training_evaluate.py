@@ -1,19 +1,21 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from drawn_predictions import SCHEME, changed, drawn_predictions
 from tiny_model import TINY, draw_discs, write_tiny_model
 
-from embryofrag.engine.model import ModelHeader, write_model
+from embryofrag.engine.model import Crop, ModelHeader, write_model
 from embryofrag.engine.select import choose_engine
 from embryofrag.errors import EmbryofragError
 from embryofrag.grading.conformal import Conformal
 from embryofrag.network.seeded import module_weights, seeded_network
 from embryofrag.phantom.dataset import write_frames
-from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, SPLIT_FILE, evaluate_model
+from embryofrag.training.evaluate import METRICS_FILE, PREDICTIONS_FILE, SPLIT_FILE, evaluate_model, predict_rows
 from embryofrag.training.labelled import read_labelled
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.predictions import (
@@ -223,3 +225,54 @@ def test_an_unknown_part_is_refused(manifest, model_dir, tmp_path):
         evaluate_model(
             manifest, choose_engine(model_dir, "eager"), tmp_path / "out", scheme=SCHEME, split_part="holdout"
         )
+
+
+class BrightnessEngines:
+    """Engines of a model that looks twice; the locator finds an embryo in bright frames alone."""
+
+    def __init__(self, choice):
+        self.choice = replace(choice, crop=Crop(locator={"input_px": 32}, diameter_share=0.7))
+
+    def locate(self, images_NLLC):
+        seen = (images_NLLC[..., 0] > 100).astype(np.float32)
+        return seen * (images_NLLC.mean(axis=(1, 2, 3)) > 45)[:, None, None]
+
+    def masks(self, images_NSSC):
+        grey = images_NSSC[..., 0]
+        return np.stack([grey > 190, grey > 100], axis=1).astype(np.float32)
+
+    def ratios(self, images_NSSC):
+        return np.full(len(images_NSSC), 0.25, np.float32)
+
+
+def write_discs(folder: Path, grounds: list[int]) -> list[Row]:
+    """Labelled frames of 200 px with a disc, a quarter of which is fragments, on a ground of another grey each."""
+    rows = []
+    for number, ground in enumerate(grounds):
+        frame, masks = np.full((200, 200), ground, np.uint8), {}
+        for name, radius_px, grey in (("embryo", 40, 160), ("fragment", 20, 220)):
+            cv2.circle(frame, (60 + 10 * number, 80), radius_px, grey, cv2.FILLED)
+            masks[name] = folder / f"{number}_{name}.png"
+        cv2.imwrite(str(folder / f"{number}.png"), frame)
+        for name, level in (("embryo", 150), ("fragment", 200)):
+            cv2.imwrite(str(masks[name]), (frame > level).astype(np.uint8) * 255)
+        rows.append(f"{number}.png,{masks['fragment'].name},{masks['embryo'].name},p{number}")
+    manifest = folder / "manifest.csv"
+    manifest.write_text("\n".join(["image,fragment_mask,embryo_mask,patient", *rows]) + "\n")
+    return list(read_manifest(manifest, SCHEME))
+
+
+def test_a_model_that_looks_twice_is_scored_in_the_frames_own_pixels(model_dir, tmp_path):
+    """Also where the locator finds nothing: no mask, no ratio, and the frames around it keep theirs."""
+    rows = write_discs(tmp_path, [40, 40, 10, 40, 10, 40])
+    predictions = list(predict_rows(rows, BrightnessEngines(choose_engine(model_dir, "eager")), SCHEME))
+    assert [one.finds_embryo for one in predictions] == [True, True, False, True, False, True]
+    for one in predictions:
+        common_px, predicted_px, true_px = one.embryo_px
+        if one.finds_embryo:
+            assert 2 * common_px / (predicted_px + true_px) > 0.97
+            assert (one.ratio_reg, one.ratio_mask) == (0.25, pytest.approx(0.25, abs=0.02))
+        else:
+            assert (common_px, predicted_px, one.ratio_reg, one.ratio_mask) == (0, 0, None, None)
+    scores = measure_predictions(predictions, SCHEME)
+    assert scores["ratio_reg_mae"] == pytest.approx(0, abs=0.02)
