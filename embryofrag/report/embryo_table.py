@@ -160,7 +160,8 @@ def _name(embryo, links: Mapping[str, str]) -> Markup:
         None if pd.isna(embryo.date) else f"{embryo.date:%Y-%m-%d}",
         None if pd.isna(embryo.operator) else embryo.operator,
     ]
-    below = ", ".join(part for part in parts if part)
+    known = [part for part in parts if part]
+    below = join(tag("span", f"{part}, " if part is not known[-1] else part, class_="whole") for part in known)
     return join([name, tag("span", below, class_="below") if below else None])
 
 

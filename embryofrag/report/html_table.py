@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from embryofrag.report.axes import number
 from embryofrag.report.contents import Table
@@ -14,7 +15,9 @@ MAX_ROWS = 100
 """Rows that one table of the page holds; the workbook holds them all."""
 
 _TALL_ROWS = 15
-"""From so many rows on, a table scrolls in a box of its own (not in print)."""
+"""From so many rows on, a table scrolls in a box of its own."""
+_PRINTED_ROWS = 30
+"""Rows of such a table that are printed; the style sheet counts them too."""
 _SHADED = "second_"
 """Columns of counts whose cells are the darker, the greater their share of the row: those of a confusion matrix."""
 _SHORT = 18
@@ -33,11 +36,14 @@ def draw_table(table: Table) -> Markup:
     left_out = len(table.data) - len(data)
     shown = [name for name in data.columns if not _is_end(name, data.columns)]
     rows = [_row(row, shown) for row in data.to_dict("records")]
-    head = tag("tr", *(tag("th", _heading(name, data.columns), scope="col") for name in shown))
+    head = tag("tr", *(_heading(name, data) for name in shown))
     drawn = tag("table", tag("caption", table.title), tag("thead", head), tag("tbody", *rows))
     return tag(
         "figure",
         scrolled(table.title, drawn, is_tall=len(rows) >= _TALL_ROWS),
+        tag("p", f"Printed: the first {_PRINTED_ROWS} rows.", class_="note printed")
+        if len(rows) > _PRINTED_ROWS
+        else None,
         tag("p", f"{left_out} more rows are in the workbook.", class_="note") if left_out else None,
         note,
         class_="table",
@@ -63,9 +69,10 @@ def _is_end(column: str, columns: Sequence[str]) -> bool:
     return any(column in _ends(other) for other in columns)
 
 
-def _heading(column: str, columns: Sequence[str]) -> str:
-    has_interval = _ends(column)[0] in columns
-    return str(column).replace("_", " ") + (" (95 % interval)" if has_interval else "")
+def _heading(column: str, data: pd.DataFrame) -> Markup:
+    words = str(column).replace("_", " ") + (" (95 % interval)" if _ends(column)[0] in data.columns else "")
+    is_number = is_numeric_dtype(data[column]) and not is_bool_dtype(data[column])
+    return tag("th", words, scope="col", class_="number" if is_number else None)
 
 
 def _row(row: dict, shown: Sequence[str]) -> Markup:
@@ -96,7 +103,8 @@ def _cell(column: str, row: dict) -> tuple[str, bool]:
     words, is_number = in_cell(column, row[column])
     low, high = (row.get(end) for end in _ends(column))
     if words and low is not None and not pd.isna(low):
-        ends = " to ".join(in_cell(column, end)[0].removesuffix(" %") for end in (low, high))
+        is_share = words.endswith("%")
+        ends = " to ".join(f"{100 * end:.0f}" if is_share else in_cell(column, end)[0] for end in (low, high))
         words += f" ({ends})"
     return words, is_number
 

@@ -52,10 +52,17 @@ function show(rowsMore) {
 
 for (const heading of table.tHead.rows[0].cells) {
   if (!heading.dataset.sort) continue;
-  const button = document.createElement("button");
-  button.type = "button";
+  // no <button>: browsers leave it out where print repeats the headings
+  const button = document.createElement("span");
+  button.setAttribute("role", "button");
+  button.tabIndex = 0;
   button.append(...heading.childNodes);
   button.addEventListener("click", () => sortBy(heading));
+  button.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    sortBy(heading);
+  });
   heading.append(button);
 }
 filters.addEventListener("input", () => { limit = PAGE_ROWS; filter(); });
