@@ -1,0 +1,71 @@
+"""Measure the reference model by grading as a user would, and write its card.
+
+    python tools/reference_card.py --out reference
+
+grades the held-out phantoms that tools/reference_model.py drew, with engines/reference, and writes figures.json,
+failures.jpg and MODEL_CARD.md beside the model. Real frames can be measured too; of them only figures enter the card:
+
+    python tools/reference_card.py --out reference --labelled labels/manifest.csv --out-of-scope blastocysts \
+        --timelapse AA83-7 --one-cell-runs 40
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import click
+from reference_card_text import format_card
+from reference_figures import (
+    describe_frames,
+    grade_folder,
+    grade_rows,
+    score_embryos,
+    score_out_of_scope,
+    score_timelapse,
+    sheet_of_failures,
+)
+from reference_model import SHIPPED_DIR
+
+from embryofrag.grading.schemes import SCHEMES
+from embryofrag.training.manifest import read_manifest
+
+CARD_FILE, FIGURES_FILE, FAILURES_FILE = "MODEL_CARD.md", "figures.json", "failures.jpg"
+FOLDER = click.Path(exists=True, path_type=Path)
+SCHEME = SCHEMES["regdeeplab"]
+
+
+@click.command(help=__doc__.split("\n\n")[0])
+@click.option("--out", required=True, type=FOLDER, help="Folder of the steps of reference_model.py.")
+@click.option("--model", type=FOLDER, default=SHIPPED_DIR, show_default=False, help="[default: engines/reference]")
+@click.option("--labelled", type=FOLDER, help="Manifest of labelled real frames.")
+@click.option("--out-of-scope", "foreign", type=FOLDER, help="Real frames without a cleavage-stage embryo.")
+@click.option("--timelapse", type=FOLDER, help="Real frames of one embryo, in order.")
+@click.option("--one-cell-runs", type=int, default=0, show_default=True, help="So many of them show one cell.")
+def main(
+    out: Path, model: Path, labelled: Path | None, foreign: Path | None, timelapse: Path | None, one_cell_runs: int
+) -> None:
+    """Measure, then write."""
+    results = out / "card"
+    shutil.rmtree(results, ignore_errors=True)
+    held_out = grade_rows(read_manifest(out / "held_out" / "manifest.csv", SCHEME), model, results / "held_out")
+    figures = {
+        "frames": {name: describe_frames(out / name / "manifest.csv") for name in ("frames", "held_out")},
+        "held_out": score_embryos(held_out),
+        "out_of_scope": score_out_of_scope(held_out),
+    }
+    if labelled:
+        rows = read_manifest(labelled, SCHEME)
+        figures["labelled"] = score_embryos(grade_rows(rows, model, results / "labelled"))
+    if foreign:
+        figures["real_out_of_scope"] = score_out_of_scope(grade_folder(foreign, model, results / "foreign", focal=None))
+    if timelapse:
+        frames = grade_folder(timelapse, model, results / "timelapse")
+        figures["timelapse"] = score_timelapse(frames, one_cell_runs, results / "timelapse.jpg")
+    (model / FAILURES_FILE).write_bytes(sheet_of_failures(held_out))
+    (model / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    (model / CARD_FILE).write_text(format_card(figures, model), encoding="utf-8")
+    click.echo(f"{model / CARD_FILE}: written; contact sheets of real frames in {results}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The reference model's card as Markdown: every figure in it comes from `reference_figures`."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from embryofrag import __version__
+from embryofrag.engine.model import ModelInfo, read_model
+from embryofrag.training.model_card import RESEARCH_USE_ONLY
+
+FIGURES = {
+    "num_frames": "frames",
+    "num_embryos": "embryos",
+    "embryo_dice": "embryo Dice",
+    "fragment_dice_pooled": "fragment Dice, pooled",
+    "fragment_dice_per_image": "fragment Dice, mean over images",
+    "ratio_reg_mae": "ratio_reg, mean absolute error",
+    "ratio_mask_mae": "ratio_mask, mean absolute error",
+    "ratio_reg_bias": "ratio_reg, bias",
+    "ratio_mask_bias": "ratio_mask, bias",
+    "ratio_reg_largest_error": "ratio_reg, largest error",
+    "ratio_mask_largest_error": "ratio_mask, largest error",
+    "num_fragment_free": "frames without a fragment",
+    "ratio_reg_fragment_free": "ratio_reg of frames without a fragment, mean",
+    "ratio_mask_fragment_free": "ratio_mask of frames without a fragment, mean",
+    "not_graded_share": "share taken for no embryo",
+    "referred_share": "share referred",
+}
+SUBSET_FIGURES = (
+    *("num_frames", "embryo_dice", "fragment_dice_pooled", "ratio_reg_mae", "ratio_mask_mae"),
+    *("not_graded_share", "referred_share"),
+)
+PHANTOM_TARGETS = {
+    "embryo_dice": (">=", 0.95),
+    "fragment_dice_pooled": (">=", 0.70),
+    "ratio_reg_mae": ("<=", 0.06),
+    "ratio_mask_mae": ("<=", 0.06),
+    "ratio_reg_fragment_free": ("<=", 0.02),
+    "ratio_mask_fragment_free": ("<=", 0.02),
+}
+LABELLED_TARGETS = {
+    "embryo_dice": (">=", 0.95),
+    "fragment_dice_pooled": (">=", 0.60),
+    "ratio_reg_largest_error": ("<=", 0.03),
+    "ratio_mask_largest_error": ("<=", 0.03),
+}
+TIMELAPSE_TARGETS = {
+    "leaves_embryo_share": ("<=", 0.02),
+    "ratio_reg_one_cell": ("<=", 0.02),
+    "ratio_mask_one_cell": ("<=", 0.02),
+}
+TIMELAPSE_FIGURES = {
+    "num_frames": "frames of one embryo",
+    "not_graded": "frames without a grade",
+    "leaves_embryo_share": "share in which the embryo mask overlaps the median of its neighbours below .85",
+    "lowest_neighbour_iou": "lowest such overlap (IoU)",
+    "referred_share": "share referred",
+    "num_one_cell": "frames at one cell",
+    "ratio_reg_one_cell": "ratio_reg at one cell, mean",
+    "ratio_mask_one_cell": "ratio_mask at one cell, mean",
+}
+REFUSED_TARGET = 0.9
+CANNOT = (
+    "It has never been trained on a real frame. Trust it on your own frames only after you have compared it with your "
+    "labels (`embryofrag evaluate`), and retrain it on them (`embryofrag train --crop embryo --init "
+    "module_a.safetensors`) where it is wrong.",
+    "The ratio is an area ratio in one focal plane, not a share of the volume.",
+    "It knows cleavage-stage embryos of up to 16 cells. It should refuse morulae and blastocysts, and not always does.",
+    "Of two embryos in a frame it grades the larger one, and refers the frame.",
+    "Intervals and grade probabilities were calibrated on drawn frames: on real ones they hold only as far as the "
+    "drawing is like your instrument.",
+)
+
+
+def format_card(figures: Mapping, model_dir: Path) -> str:
+    """Return the whole card."""
+    model = read_model(model_dir)
+    sections = {
+        f"Model card: {model.name}": _format_summary(model),
+        "How it was made": _format_making(figures, model),
+        "Drawn frames it has never seen": _format_held_out(figures["held_out"]),
+        "Out of scope": _format_refusals(figures),
+        "Real frames": _format_real(figures),
+        "Failures": (
+            "The drawn frames with the largest errors of the ratio: the frame, the truth, the answer (embryo green, "
+            "fragments red).\n\n![The largest errors](failures.jpg)"
+        ),
+        "What it cannot do": "\n".join(f"- {line}" for line in CANNOT),
+    }
+    texts = [
+        f"{'#' if place == 0 else '##'} {title}\n\n{text}\n" for place, (title, text) in enumerate(sections.items())
+    ]
+    return "\n".join(texts)
+
+
+def _format_summary(model: ModelInfo) -> str:
+    crop, network = model.crop, model.network
+    return (
+        f"`{model.id}`, AttnRegDeepLab (arXiv 2511.18454) trained by embryofrag {__version__} **on drawn frames "
+        f"(phantoms) alone**: no real frame, no clinical label. A locator ({crop.locator['backbone']}, width "
+        f"{crop.locator['width']:g}, {crop.input_px} px) finds the embryo on the whole frame; module A (experiment A) "
+        f"and module B (experiment C), each {network['backbone']} of width {network['width']:g}, see a window of "
+        f"{model.input_px} px in which the embryo's diameter has {crop.diameter_share:.0%} of the side.\n\n"
+        f"{RESEARCH_USE_ONLY}"
+    )
+
+
+def _format_making(figures: Mapping, model: ModelInfo) -> str:
+    counts = figures["frames"]
+    texts = [
+        "By the commands at the top of `tools/reference_model.py`, from random weights; measured by "
+        "`tools/reference_card.py`, which grades as `embryofrag grade` does. The frames `held_out` trained, chose and "
+        "calibrated nothing.",
+        "```json\n" + _recipe_line(model) + "\n```",
+    ]
+    for kind in ("all", "instrument", "stage", "grade"):
+        names = sorted({name for part in counts.values() for name in part[kind]})
+        body = [(name, *(str(part[kind].get(name, 0)) for part in counts.values())) for name in names]
+        texts.append(_format_table((kind, *counts), body))
+    return "\n\n".join(texts)
+
+
+def _recipe_line(model: ModelInfo) -> str:
+    recipe = model.provenance["recipe"]
+    shown = {name: recipe[name] for name in ("experiment", "batch_size", "precise_loss", "ema_decay", "seed")}
+    phases = [
+        {key: phase[key] for key in ("name", "epochs", "lr", "alpha", "beta", "gamma")} for phase in recipe["phases"]
+    ]
+    return json.dumps(shown | {"phases": phases, "network": dict(model.network)}, indent=2)
+
+
+def _format_held_out(scores: Mapping) -> str:
+    texts = [_format_scores(scores["all"], FIGURES, PHANTOM_TARGETS)]
+    for name, parts in scores["by"].items():
+        body = [(part, *(_value(figures[key]) for key in SUBSET_FIGURES)) for part, figures in parts.items()]
+        texts.append(_format_table((name, *(FIGURES[key] for key in SUBSET_FIGURES)), body))
+    return "\n\n".join(texts)
+
+
+def _format_refusals(figures: Mapping) -> str:
+    kinds = {f"drawn: {kind}": counts for kind, counts in figures["out_of_scope"].items()}
+    if "real_out_of_scope" in figures:
+        kinds["real blastocysts, planes of 2 embryos"] = figures["real_out_of_scope"]["all"]
+    body = [
+        (kind, *(_value(counts[key]) for key in ("num_frames", "no_embryo_share", "referred_share", "passed_share")))
+        for kind, counts in kinds.items()
+    ]
+    return f"Aimed at: at least {REFUSED_TARGET:.0%} refused or referred.\n\n" + _format_table(
+        ("what", "frames", "no_embryo", "referred", "passed as graded"), body
+    )
+
+
+def _format_real(figures: Mapping) -> str:
+    texts = []
+    if "labelled" in figures:
+        texts += [
+            "Labelled EmbryoScope+ frames, the same embryo in each: a check that the model works on real light, not an "
+            "accuracy.",
+            _format_scores(figures["labelled"]["all"], FIGURES, LABELLED_TARGETS),
+        ]
+    if "timelapse" in figures:
+        texts += [
+            "One embryo over time, without labels:",
+            _format_scores(figures["timelapse"], TIMELAPSE_FIGURES, TIMELAPSE_TARGETS),
+        ]
+    return "\n\n".join(texts) or "None were measured."
+
+
+def _format_scores(values: Mapping, names: Mapping[str, str], targets: Mapping[str, tuple[str, float]]) -> str:
+    body = []
+    for key, label in names.items():
+        sign, limit = targets.get(key, ("", None))
+        aim, verdict = "", ""
+        if limit is not None and values[key] is not None:
+            aim = f"{sign} {limit:g}"
+            verdict = "reached" if (values[key] >= limit if sign == ">=" else values[key] <= limit) else "**missed**"
+        body.append((label, _value(values[key]), aim, verdict))
+    return _format_table(("figure", "value", "aimed at", ""), body)
+
+
+def _value(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

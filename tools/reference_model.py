@@ -1,0 +1,161 @@
+"""Make the reference model: from nothing but drawn frames to engines/reference.
+
+    python tools/reference_model.py draw --out reference
+    python tools/reference_model.py locator --out reference
+    OMP_NUM_THREADS=1 python tools/reference_model.py module A --out reference &
+    OMP_NUM_THREADS=1 python tools/reference_model.py module C --out reference &
+    wait
+    python tools/reference_model.py pair --out reference
+    python tools/reference_model.py ship --out reference
+
+Module A comes from experiment A and module B from experiment C of arXiv 2511.18454, both from random weights; the
+locator is an experiment A on whole frames. On two cores the two modules train best side by side, one thread each. A
+step that was killed goes on where it was; a finished one is left as it is. `tools/reference_card.py` then measures the
+model and writes its card.
+"""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from embryofrag.engine.build import build_engines
+from embryofrag.engine.model import MODEL_FILE, read_model
+from embryofrag.grading.schemes import SCHEMES
+from embryofrag.network.config import NetworkConfig
+from embryofrag.phantom import write_frames
+from embryofrag.phantom.dataset import Mix
+from embryofrag.training.config import TrainConfig, change_phases
+from embryofrag.training.delivery import deliver_model
+from embryofrag.training.evaluate import SPLIT_FILE
+from embryofrag.training.experiments import EXPERIMENTS
+from embryofrag.training.locator import open_locator, place_rows
+from embryofrag.training.manifest import read_manifest
+from embryofrag.training.progress import Reporter
+from embryofrag.training.split import read_split
+from embryofrag.training.train import TRAINING_FOLDER, train
+
+SHIPPED_DIR = Path(__file__).resolve().parents[1] / "engines" / "reference"
+FRAMES = {"frames": (9000, 41), "held_out": (900, 42)}
+"""Folder -> number of frames and seed: those that train and calibrate, and those of the card."""
+MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
+LOCATOR = replace(
+    change_phases(EXPERIMENTS["A"](), epochs=2, patience=0, lr=3e-3),
+    network=NetworkConfig(backbone="resnet18", width=0.25, input_px=128, aspp_rates=(1, 2, 3)),
+    init="random",
+    batch_size=16,
+    val_frac=0.05,
+    test_frac=0.05,
+)
+MODULES = replace(
+    change_phases(EXPERIMENTS["dual"](), epochs=4, patience=0, lr=2e-3),
+    network=NetworkConfig(backbone="resnet34", width=0.5, input_px=256, aspp_rates=(2, 4, 6)),
+    init="random",
+    precise_loss="soft_bce",
+    val_frac=0.05,
+    test_frac=0.05,
+    num_workers=0,
+)
+
+
+@click.group(help=__doc__.split("\n\n")[0], context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """One command a step."""
+
+
+out_option = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of all steps.")
+
+
+@main.command()
+@out_option
+@click.option("--scale", type=float, default=1.0, show_default=True, help="Draw so many times the frames.")
+def draw(out: Path, scale: float) -> None:
+    """Draw the frames."""
+    for name, (count, seed) in FRAMES.items():
+        if not (out / name).exists():
+            unfinished = out / f".{name}.drawing"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            write_frames(
+                unfinished,
+                max(1, round(scale * count)),
+                seed,
+                mix=MIX,
+                num_workers=os.cpu_count() or 1,
+            )
+            unfinished.rename(out / name)
+        click.echo(f"{out / name}: drawn")
+
+
+@main.command()
+@out_option
+def locator(out: Path) -> None:
+    """Train the locator on whole frames."""
+    train_or_resume(LOCATOR, out, "locator")
+
+
+@main.command()
+@click.argument("name", type=click.Choice(["A", "C"]))
+@out_option
+def module(name: str, out: Path) -> None:
+    """Train one experiment on windows around the embryo."""
+    train_or_resume(only(name, modules_config(out)), out, f"module_{name}")
+
+
+@main.command()
+@out_option
+def pair(out: Path) -> None:
+    """Put both modules and the locator into one model folder, with its calibration."""
+    config = modules_config(out)
+    manifest = out / "frames" / "manifest.csv"
+    rows = read_manifest(manifest, SCHEMES[config.scheme])
+    rows = place_rows(rows, open_locator(out / "locator"), diameter_share=config.diameter_share, seed=config.seed)
+    split = read_split(out / "module_A" / SPLIT_FILE, rows)
+    folder = out / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / TRAINING_FOLDER).mkdir(parents=True)
+    phases = {name: out / f"module_{name}" / TRAINING_FOLDER / name for name in ("A", "C")}
+    model = deliver_model(config, split, folder, manifest=manifest, phases=phases, reporter=Reporter())
+    click.echo(f"{folder}: {model.label}")
+
+
+@main.command()
+@out_option
+def ship(out: Path) -> None:
+    """Compile the engines and copy what runs need of the model to engines/reference."""
+    model = read_model(out / "model")
+    for precision in ("bf16", "fp32"):
+        click.echo(f"{build_engines(model.path, precision=precision).name}: built")
+    shutil.rmtree(SHIPPED_DIR, ignore_errors=True)
+    leave_out = shutil.ignore_patterns(TRAINING_FOLDER, "*.png", "predictions.csv", SPLIT_FILE)
+    shutil.copytree(model.path, SHIPPED_DIR, ignore=leave_out)
+    click.echo(
+        f"{SHIPPED_DIR}: {sum(path.stat().st_size for path in SHIPPED_DIR.rglob('*') if path.is_file()):,} bytes"
+    )
+
+
+def modules_config(out: Path) -> TrainConfig:
+    """Return the recipe of both modules."""
+    return replace(MODULES, crop="embryo", locator=str(out / "locator"))
+
+
+def only(name: str, config: TrainConfig) -> TrainConfig:
+    """Return the recipe of one of the two experiments alone.
+
+    >>> only("C", MODULES).experiment
+    'C'
+    """
+    phases = tuple(phase for phase in config.phases if phase.name == name)
+    return replace(config, experiment=name, phases=phases, module_a=name, module_b=name)
+
+
+def train_or_resume(config: TrainConfig, out: Path, name: str) -> None:
+    """Train into a folder, or go on with what a killed run left there."""
+    folder = out / name
+    train(config, out / "frames" / "manifest.csv", folder, resume=(folder / TRAINING_FOLDER).exists())
+    click.echo(f"{folder / MODEL_FILE}: trained")
+
+
+if __name__ == "__main__":
+    main()
