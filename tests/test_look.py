@@ -114,6 +114,23 @@ def test_padding_of_the_first_look_is_never_an_embryo():
     assert (columns.start > 10, columns.stop < 390) == (True, True)
 
 
+@given(st.integers(1, 60), st.integers(1, 60), st.floats(0.05, 1.0), st.integers(0, 2**32 - 1))
+def test_whatever_a_locator_says_of_whatever_frame_there_is_a_look(height_px, width_px, share, seed):
+    rng = np.random.default_rng(seed)
+    engines = BrightnessEngines(diameter_share=share)
+    blobs_LL = cv2.resize(rng.random((4, 4)).astype(np.float32), (LOCATOR_PX, LOCATOR_PX))
+    engines.locate = lambda images_NLLC: blobs_LL[None]
+    (look,) = look_at_embryos(engines, [draw(height_px, width_px)])
+    rows, columns = look.box.region
+    assert 0 <= rows.start < rows.stop <= height_px
+    assert 0 <= columns.start < columns.stop <= width_px
+    if look.found:
+        masks_KSS = np.ones((2, INPUT_PX, INPUT_PX), np.float32)
+        assert [mask.sum() for mask in masks_in_frame(masks_KSS, look.box)] == [
+            (rows.stop - rows.start) * (columns.stop - columns.start)
+        ] * 2
+
+
 @given(st.permutations(range(5)), st.integers(1, 5))
 def test_look_does_not_depend_on_the_batch(order, size):
     frames = [draw(200 + 30 * i, 250, (60 + 20 * i, 90, 20 + 5 * i, CELL)) for i in range(5)]
