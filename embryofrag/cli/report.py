@@ -43,7 +43,7 @@ DAY = Day()
 @click.option("--context", type=FILE, metavar="CSV",
     help="What no archive says: embryo or slide, and instrument, date, patient, operator.")  # fmt: skip
 @click.option("--baseline", "baseline_span", type=(DAY, DAY), metavar="START END",
-    help="Days that set the limits of the control charts. [default: the first 8 periods with enough embryos]")  # fmt: skip
+    help="Days that set the limits of the control charts. [default: first 8 periods with enough cases]")  # fmt: skip
 @click.option("--baseline-file", type=FILE, metavar="JSON", help="A baseline that --freeze-baseline stored.")
 @click.option("--freeze-baseline", type=FILE, metavar="JSON", help="Store the baseline for later reports.")
 @click.option("--change", "changes", multiple=True, metavar="DATE=TEXT",

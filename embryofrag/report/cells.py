@@ -15,11 +15,13 @@ HEADER_ROW = 2
 """Row of a table's header below its first row, which holds the title; the note lies between."""
 MAX_ROWS = 1_000_000
 """Rows of one table that a sheet holds; its CSV holds them all."""
-MAX_WIDTH, MIN_WIDTH = 58, 8
+MAX_WIDTH, MIN_WIDTH = 58, 7
 """Characters of a column."""
 _SAMPLED_ROWS = 500
-_NOTE_CHARACTERS, _NOTE_LINE_PT = 150, 15.0
+_LINE_PT = 15.0
+_NOTE_CHARACTERS = 150
 _HEADER_PT = 46.0
+_NUMBER_CHARACTERS = {"date": 10, "ratio": 5, "share": 5, "small": 6, "truth": 5, "link": 5}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,7 @@ class Formats:
 def make_formats(book: Workbook) -> Formats:
     """Add the formats to a workbook."""
     body = {"text": "@", "whole": "0", "ratio": "0.000", "share": "0.0%", "small": "0.0000", "date": "yyyy-mm-dd"}
-    top = {"valign": "top"}
+    top, grey = {"valign": "top"}, {"font_color": "#7F7F7F"}
     return Formats(
         title=book.add_format({"bold": True, "font_size": 14, "font_color": "#1F3864"}),
         note=book.add_format({"text_wrap": True, "valign": "top", "font_color": "#444444", "italic": True}),
@@ -44,6 +46,7 @@ def make_formats(book: Workbook) -> Formats:
             {"bold": True, "text_wrap": True, "valign": "bottom", "bottom": 1, "bg_color": "#DCE6F1"}
         ),
         body={kind: book.add_format(top | {"num_format": number}) for kind, number in body.items()}
+        | {f"{kind} end": book.add_format(top | grey | {"num_format": body[kind]}) for kind in ("ratio", "share")}
         | {
             "truth": book.add_format(top),
             "long": book.add_format(top | {"num_format": "@", "text_wrap": True}),
@@ -89,7 +92,7 @@ def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int) -> i
     data = table.data.head(MAX_ROWS)
     note = table.note + (f" Only the first {MAX_ROWS} rows; the CSV has all." if len(data) < len(table.data) else "")
     sheet.write_string(row, 0, table.title, formats.title)
-    sheet.set_row(row + 1, _NOTE_LINE_PT * max(1, -(-len(note) // _NOTE_CHARACTERS)))
+    sheet.set_row(row + 1, _LINE_PT * _lines(note, _NOTE_CHARACTERS))
     sheet.merge_range(row + 1, 0, row + 1, note_columns(data), "", formats.note)
     sheet.write_string(row + 1, 0, note, formats.note)
     sheet.set_row(row + 2, _HEADER_PT if len(data.columns) else None)
@@ -97,11 +100,24 @@ def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int) -> i
         sheet.write_string(row + 2, column, heading(name), formats.header)
     writers = [_writer(sheet, formats, column, name, data[name]) for column, name in enumerate(data.columns)]
     plain = data.astype(object).where(data.notna(), None)
+    is_long = [kind_of(name, data[name]) == "long" for name in data.columns]
     for place, values in enumerate(plain.itertuples(index=False, name=None), row + 3):
+        if True in is_long:
+            lines = max(_lines(one, MAX_WIDTH) for one, long in zip(values, is_long, strict=True) if long)
+            sheet.set_row(place, _LINE_PT * lines if lines > 1 else None)
         for write, value in zip(writers, values, strict=True):
             if value is not None:
                 write(place, value)
     return row + 4 + len(data)
+
+
+def _lines(text: str | None, width: int) -> int:
+    """Lines that a text takes in a cell of so many characters.
+
+    >>> _lines("four words of text", 10), _lines(None, 10)
+    (2, 1)
+    """
+    return max(1, -(-len(text or "") // width))
 
 
 def heading(name: str) -> str:
@@ -133,21 +149,21 @@ def column_widths(tables: tuple[Table, ...]) -> list[float]:
 
 def _width(name: str, values: pd.Series) -> float:
     longest_word = max(map(len, heading(name).split()))
-    shown = values.dropna().head(_SAMPLED_ROWS)
-    kind = kind_of(name, values)
-    length = 10 if kind == "date" else 8 if kind not in ("text", "long") else shown.astype(str).str.len().max()
-    length = 0 if pd.isna(length) else int(length)
-    return float(min(MAX_WIDTH, max(MIN_WIDTH, longest_word + 2, length + 2)))
+    length = _NUMBER_CHARACTERS.get(kind_of(name, values))
+    if length is None:
+        length = max(map(len, values.dropna().head(_SAMPLED_ROWS).astype("str")), default=0)
+    return float(min(MAX_WIDTH, max(MIN_WIDTH, longest_word + 1.5, length + 2)))
 
 
 def _writer(sheet: Worksheet, formats: Formats, column: int, name: str, values: pd.Series) -> Callable:
     """A function of row and value that writes one cell of a column."""
     kind = kind_of(name, values)
-    cell_format = formats.body[kind]
+    is_end = kind in ("ratio", "share") and name.endswith(("low95", "high95"))
+    cell_format = formats.body[f"{kind} end" if is_end else kind]
     if kind == "date":
         return lambda row, value: sheet.write_datetime(row, column, value.to_pydatetime(), cell_format)
     if kind == "truth":
-        return lambda row, value: sheet.write_boolean(row, column, bool(value), cell_format)
+        return lambda row, value: sheet.write_string(row, column, "yes" if value else "no", cell_format)
     if kind == "link":
         return lambda row, value: sheet.write_url(row, column, f"external:{value}", cell_format, string=heading(name))
     if kind in ("text", "long"):

@@ -39,13 +39,13 @@ def _rules(name: str, columns: dict[str, int], scheme: Scheme, first_row: int) -
         fills = zip(scheme.grades, GRADE_FILLS, strict=False)
         return [{"type": "cell", "criteria": "==", "value": f'"{grade}"', "fill": fill} for grade, fill in fills]
     if name in ("referred", "in_trouble"):
-        return [{"type": "cell", "criteria": "==", "value": "TRUE", "fill": ORANGE}]
+        return [{"type": "cell", "criteria": "==", "value": '"yes"', "fill": ORANGE}]
     if name == "flags":
         cell = _cell(columns[name], first_row)
         beyond = {"type": "formula", "criteria": f'=AND({cell}<>"",{cell}<>"1_2s")', "fill": RED, "stop_if_true": True}
         return [beyond, {"type": "cell", "criteria": "==", "value": '"1_2s"', "fill": ORANGE}]
     if name == "in_baseline":
-        return [{"type": "cell", "criteria": "==", "value": "TRUE", "fill": GREY}]
+        return [{"type": "cell", "criteria": "==", "value": '"yes"', "fill": GREY}]
     if name == "psi":
         bound = _cell(columns["psi_by_chance"], first_row)
         value = _cell(columns[name], first_row)

@@ -8,8 +8,9 @@ from xlsxwriter.worksheet import Worksheet
 from embryofrag.report.contents import Contents
 from embryofrag.report.highlights import GRADE_FILLS
 
-_CHART_COLUMN = 13
-"""Right of what the notes span."""
+_CHART_COLUMN = 6
+"""Right of the first two tables; the third is wider and lies below the charts."""
+_HEIGHT_PX = 330
 
 
 def add_share_charts(book: Workbook, sheet: Worksheet, contents: Contents, starts: Mapping[str, int]) -> None:
@@ -40,6 +41,7 @@ def add_share_charts(book: Workbook, sheet: Worksheet, contents: Contents, start
     overall.set_title({"name": "Grades of all graded embryos", "name_font": {"size": 12}})
     overall.set_y_axis({"num_format": "0%", "min": 0, "name": "share of graded embryos"})
     overall.set_legend({"none": True})
+    overall.set_size({"width": 380, "height": _HEIGHT_PX})
     sheet.insert_chart(2, _CHART_COLUMN, overall, {"object_position": 3})
     by_period = book.add_chart({"type": "column", "subtype": "percent_stacked"})
     first, last = starts["by_period"] + 1, starts["by_period"] + len(tables["by_period"])
@@ -57,5 +59,5 @@ def add_share_charts(book: Workbook, sheet: Worksheet, contents: Contents, start
         )
     by_period.set_title({"name": "Grades over time", "name_font": {"size": 12}})
     by_period.set_y_axis({"num_format": "0%", "name": "share of graded embryos"})
-    by_period.set_size({"width": 900, "height": 300})
-    sheet.insert_chart(2, _CHART_COLUMN + 6, by_period, {"object_position": 3})
+    by_period.set_size({"width": 760, "height": _HEIGHT_PX})
+    sheet.insert_chart(2, _CHART_COLUMN, by_period, {"object_position": 3, "x_offset": 390})
