@@ -119,7 +119,8 @@ def test_wrong_batch_is_refused(pair, shape):
 def test_choice_is_picklable_and_says_why(built):
     choice = choose_engine(built)
     assert pickle.loads(pickle.dumps(choice)) == choice
-    assert choice.reason.startswith("auto: took openvino-fp32 (openvino-bf16: ")
+    assert choice.reason.startswith("auto: took openvino-fp32 (")
+    assert "openvino-bf16: " in choice.reason
     assert choose_engine(built, "openvino", "fp32").reason == "took openvino-fp32 as asked"
 
 
@@ -133,7 +134,7 @@ def test_auto_prefers_bf16_only_where_the_cpu_has_it(spoilt, monkeypatch):
     choice = choose_engine(spoilt)
     assert choice.precision == "bf16"
     monkeypatch.setattr(select, "cpu_features", frozenset)
-    assert choose_engine(spoilt).reason == "auto: took openvino-fp32 (openvino-bf16: this CPU has no bf16)"
+    assert choose_engine(spoilt).reason.endswith("openvino-bf16: this CPU has no bf16)")
     with pytest.raises(EmbryofragError, match="this CPU has no bf16"):
         choose_engine(spoilt, "openvino", "bf16")
     with pytest.raises(EmbryofragError, match=r"needs a CPU with bf16.*--precision fp32"):

@@ -66,7 +66,8 @@ class TensorRtEngine:
         check_images(images_NHWC, self.input_px)
         result = np.empty(output_shape(self.module, len(images_NHWC), self.input_px), np.float32)
         try:
-            run_overlapped(self._slots, self.batch_size, images_NHWC, result)
+            with torch.cuda.device(self._card):  # each thread has a current card of its own
+                run_overlapped(self._slots, self.batch_size, images_NHWC, result)
         except RuntimeError as error:  # every failure of a card is one, and none is the fault of a frame
             raise EmbryofragError(
                 f"{self._card} failed in module {self.module} ({error}): see `nvidia-smi`, then start the run again"
