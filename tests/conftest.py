@@ -8,9 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from embryofrag.engine.shipped import shipped_model
 from embryofrag.phantom import write_archive
+
+# how long an example takes says more about what else the machine does than about the code
+settings.register_profile("embryofrag", deadline=None)
+settings.load_profile("embryofrag")
 
 EMBRYOFRAG = (sys.executable, "-m", "embryofrag")
 

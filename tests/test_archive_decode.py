@@ -129,7 +129,7 @@ def test_bytes_behind_a_whole_jpeg_are_ignored():
 
 
 @pytest.mark.parametrize("kind", ALL)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(flips=st.lists(st.tuples(st.integers(0), st.integers(0, 255)), min_size=1, max_size=8), early=st.booleans())
 def test_no_flipped_bytes_crash_a_decoder(kind, flips, early):
     data = bytearray(ALL[kind][0])

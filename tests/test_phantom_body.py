@@ -14,7 +14,7 @@ def test_circle_has_the_depth_and_area_of_a_circle():
     assert patch.inside.sum() == pytest.approx(np.pi * 30**2, rel=0.01)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     radius_px=st.floats(4, 40),
     aspect=st.floats(1, 2.5),

@@ -13,7 +13,7 @@ INSIDE = trace_inside(ZONA, SHAPE)
 CELLS = INSIDE > 30
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32), ratio=st.floats(0.005, 0.7))
 def test_masks_hold_what_they_promise(seed, ratio):
     patches, fragment, embryo = plan_fragments(np.random.default_rng(seed), ZONA, INSIDE, CELLS, ratio, 1.5)

@@ -10,7 +10,7 @@ from embryofrag.phantom.zona import Zona
 ZONA = Zona(inner=Body(x_px=150, y_px=140, radius_px=100), thickness_um=16, um_per_px=0.6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), num_cells=st.integers(1, 16), ratio=st.floats(0, 0.7))
 def test_spheres_stay_in_the_ball(seed, num_cells, ratio):
     rng = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ from embryofrag.statistics.agreement import (
 NAN = float("nan")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), count=st.integers(5, 80))
 def test_grade_scores_are_scikit_learns(seed, count):
     truth, predicted = np.random.default_rng(seed).integers(4, size=(2, count))
@@ -42,7 +42,7 @@ def test_no_frames_have_no_grade_scores():
     assert all(np.isnan(value) for value in score_grades(np.zeros((4, 4), np.int64)).values())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**31), count=st.integers(3, 40), raters=st.integers(2, 5))
 def test_icc_follows_from_an_analysis_of_variance_by_hand(seed, count, raters):
     rng = np.random.default_rng(seed)

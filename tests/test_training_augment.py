@@ -56,7 +56,7 @@ def augment(config: AugmentConfig, seed: int, sample: dict) -> dict:
         return build_augment(config)(sample)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS)
 def test_a_sample_keeps_its_form_and_its_seed_decides_it(seed):
     first, again = (augment(AugmentConfig(), seed, draw_sample()) for _ in range(2))
@@ -72,7 +72,7 @@ def test_seeds_give_different_samples():
     assert len(images) == 8
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, st.floats(30, 66), st.floats(30, 66))
 def test_geometry_moves_image_and_masks_together(seed, y, x):
     moved = augment(STILL, seed, draw_sample(y, x))
@@ -80,7 +80,7 @@ def test_geometry_moves_image_and_masks_together(seed, y, x):
         assert (channel ^ mask).sum() <= 0.12 * mask.sum() + 12  # outlines differ by interpolation only
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SEEDS, st.floats(25, 71), st.floats(25, 71))
 def test_geometry_keeps_the_embryo_and_its_ratio(seed, y, x):
     """Even where the embryo touches the canvas's edge and only its corner distance leaves no room to zoom."""
@@ -97,14 +97,14 @@ def _touches_edge(mask: torch.Tensor) -> bool:
     return bool(edges.sum() > 14)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SEEDS)
 def test_what_comes_into_view_has_the_frames_mean_colour_without_a_seam(seed):
     flat = {"image": tv_tensors.Image(torch.full((3, SIZE_PX, SIZE_PX), 143, dtype=torch.uint8)), "masks": None}
     assert augment(STILL, seed, flat)["image"].unique().tolist() == [143]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SEEDS)
 def test_frames_without_masks_are_never_enlarged(seed):
     placement = RandomPlacement(AugmentConfig(scale=(0.9, 3.0)))
@@ -133,7 +133,7 @@ def test_debris_spares_frames_whose_embryo_is_unknown():
         assert torch.equal(first, second)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(SEEDS, st.floats(0, 96), st.floats(0, 96), st.floats(3, 40))
 def test_debris_stays_beyond_the_zona(seed, y, x, radius_px):
     rng = np.random.default_rng(seed)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embryofrag.engine.select import EngineChoice, EnginePair
-from embryofrag.imaging.letterbox import Letterbox, letterbox, to_frame
-from embryofrag.imaging.masks import component_areas_px
-from embryofrag.imaging.window import Circle, enclosing_circle, window_around
+from embryofrag.imaging.letterbox import Letterbox, letterbox
+from embryofrag.imaging.masks import component_areas_px, find_circle
+from embryofrag.imaging.window import window_around
 
 MIN_EMBRYO_SHARE = 0.0025
 """Share of the frame below which what the locator outlined is a speck and no embryo.
@@ -77,12 +77,10 @@ def closer_look(image: np.ndarray, first: Look, embryo_LL: np.ndarray, choice: E
     Returns:
         The look at the window, or the first look with ``num_embryos`` 0 where the locator found nothing.
     """
-    mask_LL = np.zeros(embryo_LL.shape, bool)
-    mask_LL[first.box.content] = embryo_LL[first.box.content] >= choice.crop.threshold
-    num_embryos = _count_embryos(mask_LL[first.box.content])
+    num_embryos = _count_embryos(embryo_LL[first.box.content] >= choice.crop.threshold)
     if not num_embryos:
         return replace(first, num_embryos=0)
-    window = window_around(_circle_in_frame(enclosing_circle(mask_LL), first.box), choice.crop.diameter_share)
+    window = window_around(find_circle(embryo_LL, first.box, choice.crop.threshold), choice.crop.diameter_share)
     canvas_SSC, box = letterbox(image, choice.input_px, window)
     return Look(canvas_SSC=canvas_SSC, box=box, num_embryos=num_embryos)
 
@@ -97,14 +95,3 @@ def _count_embryos(mask: np.ndarray) -> int:
     areas_px = component_areas_px(mask)
     least_px = max(MIN_EMBRYO_SHARE * mask.size, MIN_NEIGHBOUR_SHARE * max(areas_px, default=0))
     return sum(area_px >= least_px for area_px in areas_px)
-
-
-def _circle_in_frame(circle: Circle, box: Letterbox) -> Circle:
-    """Map a circle from canvas to frame; where rounding gave the axes two scales, the larger one counts."""
-    corners_xy = np.array([[circle.x_px, circle.y_px]]) + circle.radius_px * np.array([[-1.0], [1.0]])
-    (left_px, top_px), (right_px, bottom_px) = to_frame(corners_xy, box)
-    return Circle(
-        x_px=(left_px + right_px) / 2,
-        y_px=(top_px + bottom_px) / 2,
-        radius_px=max(right_px - left_px, bottom_px - top_px) / 2,
-    )
