@@ -76,7 +76,7 @@ def test_intervals_widen_with_disagreement():
     assert disagreed[1] - disagreed[0] > agreed[1] - agreed[0] > 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ratio_reg=st.floats(0, 1), ratio_mask=st.floats(0, 1), count=st.sampled_from([9, 40, 500]))
 def test_answers_are_proper_for_any_pair_of_ratios(ratio_reg, ratio_mask, count):
     calibration = fit_conformal(*drawn_frames(np.random.default_rng(count), count))

@@ -167,7 +167,7 @@ def undrawn(num_paired: int, num_grade_only: int) -> FrameDataset:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 12), st.integers(1, 30), st.integers(1, 5), st.integers(0, 9))
 def test_processes_share_an_epoch_evenly(num_paired, num_grade_only, world_size, seed):
     dataset = undrawn(num_paired, num_grade_only)

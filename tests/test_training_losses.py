@@ -113,7 +113,7 @@ def test_soft_bce_learns_where_l1_saturates():
     assert gradients[precise_soft_bce] == pytest.approx(0.4, abs=1e-3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(low=st.floats(0, 1), width=st.floats(0, 1), ratio=st.floats(0.01, 0.99))
 def test_range_loss_is_the_distance_to_the_interval(low, width, ratio):
     high = min(1.0, low + width)

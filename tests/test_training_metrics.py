@@ -9,7 +9,7 @@ from embryofrag.training.metrics import count_overlap, dice, iou, score_masks
 NAN = float("nan")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 2**31), share=st.floats(0.05, 0.95))
 def test_dice_and_iou_are_scikit_learns(seed, share):
     rng = np.random.default_rng(seed)
