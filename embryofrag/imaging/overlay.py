@@ -6,6 +6,7 @@ are the orange and the sky blue of Okabe and Ito, told apart with every kind of 
 frames.
 """
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -47,9 +48,11 @@ def draw_outlines(image: np.ndarray, fragment: np.ndarray, embryo: np.ndarray) -
         raise ValueError(f"masks {fragment.shape}, {embryo.shape} are not of the image's size {image.shape[:2]}")
     canvas = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image.copy()
     width_px = max(1.0, min(image.shape[:2]) / 400)
-    _blend(canvas, _outline_alpha(embryo, width_px), EMBRYO_RGB)
-    _blend(canvas, fragment * np.float32(_FILL_ALPHA), FRAGMENT_RGB)
-    _blend(canvas, _outline_alpha(fragment, width_px), FRAGMENT_RGB)
+    around = _around(fragment | embryo, margin_px=math.ceil(width_px) + 2)
+    part, fragment, embryo = canvas[around], fragment[around], embryo[around]
+    _blend(part, _outline_alpha(embryo, width_px), EMBRYO_RGB)
+    _blend(part, fragment * np.float32(_FILL_ALPHA), FRAGMENT_RGB)
+    _blend(part, _outline_alpha(fragment, width_px), FRAGMENT_RGB)
     return canvas
 
 
@@ -57,6 +60,15 @@ def encode_jpeg(rgb: np.ndarray, quality: int = 90) -> bytes:
     """Return an overlay, uint8 RGB (H, W, 3), as the bytes of a JPEG; the same picture gives the same bytes."""
     _, encoded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))
     return encoded.tobytes()
+
+
+def _around(mask: np.ndarray, margin_px: int) -> tuple[slice, slice]:
+    """Return the rows and columns that hold a mask and a margin around it, cut at the frame: drawing needs no more."""
+    left, top, wide, high = cv2.boundingRect(mask.view(np.uint8))
+    return (
+        slice(max(top - margin_px, 0), top + high + margin_px),
+        slice(max(left - margin_px, 0), left + wide + margin_px),
+    )
 
 
 def _outline_alpha(mask: np.ndarray, width_px: float) -> np.ndarray:
