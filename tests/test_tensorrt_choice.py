@@ -6,7 +6,8 @@ import sys
 from dataclasses import replace
 
 import pytest
-from stated_gpu import CARD, state_machine, write_stated_engine
+import torch
+from stated_gpu import CARD, LIBRARY, state_machine, write_stated_engine
 from tiny_model import write_tiny_model
 
 from embryofrag.engine import backends, build
@@ -124,6 +125,14 @@ def test_build_without_a_driver_leaves_nothing(on_cpus, monkeypatch):
     with pytest.raises(EmbryofragError, match="no NVIDIA driver"):
         build_engines(on_cpus.path, engine="tensorrt")
     assert [path.name for path in (on_cpus.path / "engines").iterdir()] == ["openvino-fp32"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a PyTorch for GPUs, and a GPU")
+def test_build_with_a_pytorch_for_cpus(on_cpus, monkeypatch):
+    monkeypatch.setattr(build, "choose_gpu", lambda device: CARD)
+    monkeypatch.setattr(build, "installed_library", lambda: LIBRARY)
+    with pytest.raises(EmbryofragError, match=r"finds no card where the driver names one.*embryofrag\[tensorrt\]"):
+        build_engines(on_cpus.path, engine="tensorrt")
 
 
 @pytest.mark.parametrize("options", [{"max_batch": 1}, {"max_batch": 65}, {"engine": "openvino", "device": "cuda:0"}])

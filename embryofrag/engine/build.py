@@ -253,8 +253,11 @@ def _tensorrt_versions() -> dict[str, str]:
 
 
 def _check_tensorrt(device: str | None) -> None:
+    from embryofrag.engine.tensorrt.lane import check_cuda
+
     choose_gpu(device)
     installed_library()
+    check_cuda()
     import_compiler()
 
 

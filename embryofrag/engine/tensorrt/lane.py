@@ -1,13 +1,42 @@
 """A plan on one card: context, streams, memory and the buffers of the batches in flight."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from embryofrag.engine.tensorrt.libraries import import_runtime
+from embryofrag.engine.tensorrt.libraries import INSTALL, import_runtime
 from embryofrag.engine.tensorrt.record import PlanRecord
 from embryofrag.errors import EmbryofragError
+
+
+def check_cuda() -> None:
+    """Check that PyTorch, whose buffers and streams the plans run on, can use the cards.
+
+    Raises:
+        EmbryofragError: it cannot.
+    """
+    if not torch.cuda.is_available():
+        raise EmbryofragError(
+            f"PyTorch {torch.__version__} finds no card where the driver names one: install its CUDA build, {INSTALL}"
+        )
+
+
+@contextmanager
+def failures_of(card: torch.device, module: str) -> Iterator[None]:
+    """Turn what a card fails with into an error that stops the run: no frame is to blame for it.
+
+    Raises:
+        EmbryofragError: in the place of a RuntimeError, which is what PyTorch makes of every CUDA error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise EmbryofragError(
+            f"{card} failed in module {module} ({error}): see `nvidia-smi`, then start the run again"
+        ) from error
 
 
 class LoadedPlan:

@@ -11,7 +11,7 @@ import torch
 
 from embryofrag.engine.contract import check_images, output_shape
 from embryofrag.engine.tensorrt.gpu import choose_gpu
-from embryofrag.engine.tensorrt.lane import CudaSlot, LoadedPlan
+from embryofrag.engine.tensorrt.lane import CudaSlot, LoadedPlan, check_cuda, failures_of
 from embryofrag.engine.tensorrt.record import plan_file, read_record, remedy
 from embryofrag.errors import EmbryofragError
 
@@ -46,9 +46,10 @@ class TensorRtEngine:
         self.input_px = input_px
         record = read_record(folder, module)
         self._card = torch.device("cuda", choose_gpu(device).index)
-        torch.cuda.set_device(self._card)
-        self._loaded = LoadedPlan(folder / plan_file(module), record, remedy(folder))
-        self._slots, self.batch_size = allocate_halving(self._make_slots, record.max_batch)
+        check_cuda()
+        with failures_of(self._card, module), torch.cuda.device(self._card):
+            self._loaded = LoadedPlan(folder / plan_file(module), record, remedy(folder))
+            self._slots, self.batch_size = allocate_halving(self._make_slots, record.max_batch)
         if self.batch_size < record.max_batch:
             print(
                 f"not enough memory on {self._card} ({record.gpu.name}) for {record.max_batch} frames of module "
@@ -65,13 +66,9 @@ class TensorRtEngine:
         """Run a batch; see `contract.Engine.run`."""
         check_images(images_NHWC, self.input_px)
         result = np.empty(output_shape(self.module, len(images_NHWC), self.input_px), np.float32)
-        try:
-            with torch.cuda.device(self._card):  # each thread has a current card of its own
-                run_overlapped(self._slots, self.batch_size, images_NHWC, result)
-        except RuntimeError as error:  # every failure of a card is one, and none is the fault of a frame
-            raise EmbryofragError(
-                f"{self._card} failed in module {self.module} ({error}): see `nvidia-smi`, then start the run again"
-            ) from error
+        # each thread has a current card of its own
+        with failures_of(self._card, self.module), torch.cuda.device(self._card):
+            run_overlapped(self._slots, self.batch_size, images_NHWC, result)
         return result
 
     def close(self) -> None:
