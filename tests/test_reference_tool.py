@@ -1,5 +1,6 @@
 """What measures the reference model, on rows and masks written here."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from drawn_labels import draw_masks, paired, write_manifest, write_png
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 sys.path.insert(0, str(TOOLS))
 
+import ablation  # noqa: E402
 import reference_card_text  # noqa: E402
 import reference_figures  # noqa: E402
 import reference_model  # noqa: E402
 
 from embryofrag.grading.schemes import SCHEMES  # noqa: E402
+from embryofrag.phantom.element import check_elements  # noqa: E402
 from embryofrag.training.manifest import read_manifest  # noqa: E402
 
 
@@ -93,3 +96,16 @@ def test_each_module_is_an_experiment_of_its_own():
         alone = reference_model.only(name, config)
         assert [phase.name for phase in alone.phases] == [alone.module_a] == [alone.module_b] == [name]
         assert alone.locator == config.locator and alone.network == config.network
+
+
+def test_the_ablation_leaves_out_elements_that_exist_and_tells_mean_and_range(tmp_path):
+    for left_out in ablation.VARIANTS.values():
+        check_elements(left_out)
+    (tmp_path / "results").mkdir()
+    for seed, value in enumerate((0.5, 0.6)):
+        result = {"variant": "without mosaics", "seed": seed, "embryo_dice": value, "fragment_dice_pooled": None}
+        (tmp_path / "results" / f"3-{seed}.json").write_text(json.dumps(result))
+    ablation.write_table(tmp_path)
+    lines = (tmp_path / "ablation.md").read_text().splitlines()
+    assert lines[0] == "| trained on | seeds | embryo Dice | fragment Dice |"
+    assert lines[2:] == ["| without mosaics | 2 | 0.550 (0.500 to 0.600) | - |"]

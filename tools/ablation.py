@@ -1,0 +1,147 @@
+"""What the elements of a drawn frame are worth: leave some out, train, and test on another look.
+
+    OMP_NUM_THREADS=1 python tools/ablation.py --out ablation --locator engines/reference
+
+trains a small module A on EmbryoScope phantoms without some elements, for each line of VARIANTS and each seed, and
+tests it on EmbryoScope+ phantoms with all of them. Real frames can be measured too: --labelled MANIFEST,
+--timelapse FOLDER --one-cell-runs N. Each result is kept as soon as it is there: started again, the tool goes on, and
+several processes with different --seed may share the folder. It writes ablation.json and ablation.md.
+"""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+from reference_figures import grade_folder, grade_rows, score_embryos, score_timelapse
+
+from embryofrag.engine.build import build_engines
+from embryofrag.grading.schemes import SCHEMES
+from embryofrag.network.config import NetworkConfig
+from embryofrag.phantom import write_frames
+from embryofrag.phantom.dataset import Mix
+from embryofrag.phantom.element import ELEMENTS
+from embryofrag.training.config import change_phases
+from embryofrag.training.experiments import EXPERIMENTS
+from embryofrag.training.manifest import read_manifest
+from embryofrag.training.train import train
+
+VARIANTS: dict[str, frozenset[str]] = {
+    "everything": frozenset(),
+    "without polar bodies and perivitelline matter": frozenset({"polar_bodies", "perivitelline_matter"}),
+    "without pale and refractile fragments": frozenset({"pale_fragments", "refractile_fragments"}),
+    "without mosaics": frozenset({"mosaics"}),
+    "without nuclei and crescents": frozenset({"nuclei", "crescents"}),
+    "without debris": frozenset({"debris"}),
+    "without varied looks": frozenset({"varied_looks"}),
+    "none of these": frozenset(ELEMENTS),
+}
+TRAIN_FRAMES, TEST_FRAMES = 1200, 300
+SCHEME = SCHEMES["regdeeplab"]
+CONFIG = replace(
+    change_phases(EXPERIMENTS["A"](), epochs=3, patience=0, lr=2e-3),
+    network=NetworkConfig(backbone="resnet18", width=0.25, input_px=192, aspp_rates=(1, 2, 4)),
+    init="random",
+    crop="embryo",
+    locator="engines/reference",
+    num_workers=0,
+)
+COLUMNS = {
+    "embryo_dice": "embryo Dice",
+    "fragment_dice_pooled": "fragment Dice",
+    "ratio_mask_mae": "error of ratio_mask",
+    "ratio_mask_fragment_free": "ratio_mask without fragments",
+    "real_fragment_dice_pooled": "real: fragment Dice",
+    "real_ratio_mask_bias": "real: bias of ratio_mask",
+    "real_ratio_mask_one_cell": "real: ratio_mask at one cell",
+}
+
+
+@click.command(help=__doc__.split("\n\n")[0])
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.option("--locator", required=True, type=click.Path(exists=True, path_type=Path), help="Model with a locator.")
+@click.option("--seed", "seeds", type=int, multiple=True, default=(0, 1), show_default=True)
+@click.option("--labelled", type=click.Path(exists=True, path_type=Path), help="Manifest of labelled real frames.")
+@click.option("--timelapse", type=click.Path(exists=True, path_type=Path), help="Real frames of one embryo, in order.")
+@click.option("--one-cell-runs", type=int, default=0, help="So many of them show one cell.")
+def main(
+    out: Path, locator: Path, seeds: tuple[int, ...], labelled: Path | None, timelapse: Path | None, one_cell_runs: int
+) -> None:
+    """Run what is missing, then lay out what is there."""
+    test = draw(out, "test", TEST_FRAMES, 52, "embryoscope_plus", frozenset())
+    for number, (name, left_out) in enumerate(VARIANTS.items()):
+        for seed in seeds:
+            path = out / "results" / f"{number}-{seed}.json"
+            if path.exists():
+                continue
+            train_manifest = draw(out, f"train-{number}-{seed}", TRAIN_FRAMES, 60 + seed, "embryoscope", left_out)
+            model = out / f"model-{number}-{seed}"
+            shutil.rmtree(model, ignore_errors=True)
+            train(replace(CONFIG, locator=str(locator), seed=seed), train_manifest, model, quiet=True)
+            build_engines(model, precision="fp32")
+            figures = measure(model, out / f"graded-{number}-{seed}", test, labelled, timelapse, one_cell_runs)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps({"variant": name, "seed": seed} | figures, indent=2) + "\n")
+            click.echo(f"{name}, seed {seed}: {figures}")
+    write_table(out)
+
+
+def draw(out: Path, name: str, count: int, seed: int, instrument: str, without: frozenset[str]) -> Path:
+    """Draw a data set once; returns its manifest."""
+    folder = out / name
+    if not folder.exists():
+        unfinished = out / f".{name}.drawing"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        mix = Mix(out_of_scope_share=0.1, without=without)
+        write_frames(unfinished, count, seed, instruments=(instrument,), mix=mix)
+        unfinished.rename(folder)
+    return folder / "manifest.csv"
+
+
+def measure(
+    model: Path, results: Path, test: Path, labelled: Path | None, timelapse: Path | None, one_cell_runs: int
+) -> dict[str, float | None]:
+    """Grade what there is to grade, as a user would."""
+    shutil.rmtree(results, ignore_errors=True)
+    figures = score_embryos(grade_rows(read_manifest(test, SCHEME), model, results / "test"))["all"]
+    if labelled:
+        real = score_embryos(grade_rows(read_manifest(labelled, SCHEME), model, results / "labelled"))["all"]
+        figures |= {f"real_{name}": value for name, value in real.items()}
+    if timelapse:
+        frames = grade_folder(timelapse, model, results / "timelapse")
+        followed = score_timelapse(frames, one_cell_runs, results / "timelapse.jpg")
+        figures |= {f"real_{name}": value for name, value in followed.items()}
+    return {name: figures[name] for name in COLUMNS if name in figures}
+
+
+def write_table(out: Path) -> None:
+    """Write the mean over seeds, and the range, of every variant that has results."""
+    results = [json.loads(path.read_text()) for path in sorted((out / "results").glob("*.json"))]
+    names = [name for name in COLUMNS if any(name in result for result in results)]
+    lines = [["trained on", "seeds", *(COLUMNS[name] for name in names)]]
+    lines.append(["---"] * len(lines[0]))
+    for variant in VARIANTS:
+        some = [result for result in results if result["variant"] == variant]
+        if some:
+            cells = [spread([one[name] for one in some if one.get(name) is not None]) for name in names]
+            lines.append([variant, str(len(some)), *cells])
+    (out / "ablation.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    (out / "ablation.md").write_text("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n", encoding="utf-8")
+    click.echo(f"{out / 'ablation.md'}: written")
+
+
+def spread(values: list[float]) -> str:
+    """Mean and range.
+
+    >>> spread([0.5, 0.6]), spread([])
+    ('0.550 (0.500 to 0.600)', '-')
+    """
+    if not values:
+        return "-"
+    return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+if __name__ == "__main__":
+    main()
