@@ -1,6 +1,6 @@
 """Machine against people and people against each other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -57,7 +57,7 @@ class Pairing:
     first: str
     second: str
     cases: pd.DataFrame
-    """grade_1, grade_2, ratio_1, ratio_2, patient: one row a case with both grades."""
+    """embryo, frame, grade_1, grade_2, ratio_1, ratio_2, patient: one row a case with both grades."""
 
 
 def agreement_tables(human: HumanGrades | None, scheme: Scheme, seed: int = 0) -> tuple[Table, ...]:
@@ -83,6 +83,19 @@ def agreement_tables(human: HumanGrades | None, scheme: Scheme, seed: int = 0) -
             "nowhere else. line: in the file.",
             data=human.unmatched,
         ),
+        pair_table(pairs),
+    )
+
+
+def pair_table(pairs: Sequence[Pairing]) -> Table:
+    """The cases behind the scores, for charts and for one's own."""
+    columns = ["unit", "first", "second", "embryo", "frame", "grade_1", "grade_2", "ratio_1", "ratio_2"]
+    rows = [pair.cases.assign(unit=pair.unit, first=pair.first, second=pair.second)[columns] for pair in pairs]
+    return Table(
+        name="pairs",
+        title="Cases that two raters have graded",
+        note="One row a case and pair of raters: what the first and the second gave it.",
+        data=pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns),
     )
 
 
@@ -142,7 +155,7 @@ def _pairing(unit: str, names: tuple[str, str], one: pd.DataFrame, other: pd.Dat
             "patient": one["patient"].where(one["patient"].notna(), one.index.get_level_values("embryo")),
         }
     )
-    return Pairing(unit=unit, first=names[0], second=names[1], cases=cases.reset_index(drop=True))
+    return Pairing(unit=unit, first=names[0], second=names[1], cases=cases.reset_index())
 
 
 def _scores(grades_N2: np.ndarray, ratios_N2: np.ndarray, num_grades: int) -> dict[str, float]:

@@ -198,7 +198,7 @@ def draw_bland_altman(
 
     Args:
         means: of the two ratios of each pair.
-        differences: first less second.
+        differences: of the two, one for each mean.
         bias: mean difference.
         limits: lower and upper limit of agreement.
         title: what is subtracted from what.

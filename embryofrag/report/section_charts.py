@@ -3,13 +3,24 @@
 from collections.abc import Callable
 
 from embryofrag.report.calibration import NOMINAL
-from embryofrag.report.charts import ControlPoint, Interval, draw_control, draw_intervals, draw_line
+from embryofrag.report.charts import (
+    ControlPoint,
+    Interval,
+    draw_bland_altman,
+    draw_control,
+    draw_intervals,
+    draw_line,
+)
 from embryofrag.report.contents import Table
 from embryofrag.report.control import MEASURES, SHARE, ControlChart
 from embryofrag.report.markup import Markup, tag
+from embryofrag.statistics.agreement import limits_of_agreement
 
 MAX_BARS = 40
 """Rows of a table that a chart of intervals shows."""
+
+MIN_PAIRS, MAX_PAIRINGS, MAX_DOTS = 3, 6, 800
+"""Bland-Altman charts: least pairs of one, most charts, most dots of one."""
 
 _AGREEMENT = ("exact", "within_one", "kappa", "kappa_quadratic", "gwet_ac2", "icc")
 """Measures of agreement that are 1 at best."""
@@ -94,9 +105,26 @@ def _risk(table: Table) -> list[Markup]:
     ]
 
 
+def _bland_altman(table: Table) -> list[Markup]:
+    drawn = []
+    for (unit, first, second), rows in table.data.groupby(["unit", "first", "second"], sort=False):
+        known = rows.dropna(subset=["ratio_1", "ratio_2"])
+        if len(known) < MIN_PAIRS or len(drawn) == MAX_PAIRINGS:
+            continue
+        found = limits_of_agreement(known["ratio_2"].to_numpy(), known["ratio_1"].to_numpy())
+        # the limits are of all pairs, the dots evenly chosen from them
+        dots = known.iloc[:: -(-len(known) // MAX_DOTS)]
+        means = ((dots["ratio_1"] + dots["ratio_2"]) / 2).tolist()
+        differences = (dots["ratio_2"] - dots["ratio_1"]).tolist()
+        title = f"{second} minus {first}, {unit}s"
+        drawn.append(draw_bland_altman(means, differences, found.bias, (found.low, found.high), title))
+    return drawn
+
+
 _CHARTS: dict[str, Callable[[Table], list[Markup]]] = {
     "agreement": _agreement,
     "bias": _differences,
+    "pairs": _bland_altman,
     "coverage": _coverage,
     "reliability": _reliability,
     "risk_coverage": _risk,
