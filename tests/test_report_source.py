@@ -36,7 +36,9 @@ def test_embryos_are_summed_up_as_the_run_did(run):
     for column in theirs:
         expected, found = theirs[column], ours[column]
         if pd.api.types.is_float_dtype(expected):
-            assert found.astype("float64").to_numpy() == pytest.approx(expected.to_numpy(), abs=5e-3, nan_ok=True), column
+            assert found.astype("float64").to_numpy() == pytest.approx(expected.to_numpy(), abs=5e-3, nan_ok=True), (
+                column
+            )
         else:
             assert found.fillna("").astype(str).tolist() == expected.fillna("").astype(str).tolist(), column
 
@@ -69,7 +71,7 @@ def test_a_period_keeps_its_embryos_frames_and_files(year):
 
 
 def test_a_period_without_embryos_is_refused(year):
-    with pytest.raises(UsageError, match="no embryo .* is dated between 2030-01-01"):
+    with pytest.raises(UsageError, match=r"no embryo .* is dated between 2030-01-01"):
         read_results(year, since=date(2030, 1, 1))
 
 
@@ -130,14 +132,14 @@ def test_no_folder_and_a_folder_of_something_else(tmp_path):
 
 
 def test_a_run_in_progress_is_refused(year):
-    with hold_lock(year), pytest.raises(EmbryofragError, match="a run is writing to .*; wait"):
+    with hold_lock(year), pytest.raises(EmbryofragError, match=r"a run is writing to .*; wait"):
         read_results(year)
     read_results(year)
 
 
 def test_a_run_that_did_not_end_is_refused(tmp_path):
     out = write_results(tmp_path / "out", [graded("a", "1", 0.2)], run_number=7)
-    with pytest.raises(EmbryofragError, match="the last run in .* did not end"):
+    with pytest.raises(EmbryofragError, match=r"the last run in .* did not end"):
         read_results(out)
     (out / "run.json").unlink()
     with pytest.raises(EmbryofragError, match=r"holds no run.json: its run did not end"):
