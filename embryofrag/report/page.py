@@ -90,13 +90,13 @@ def _title(section: str) -> str:
     return "Definitions" if section == "about" else section.capitalize()
 
 
-def _parts(name: str, contents: Contents, embryos: Markup) -> list[Markup]:
+def _parts(name: str, contents: Contents, embryos: Markup) -> list[Markup | None]:
     """What stands in one section: the embryos' own table, else charts and tables."""
     tables = [table for table in contents.sections[name] if table.name != _SCOPE]
     if name == "embryos":
         return [embryos, *(tag("p", prose(table.note), class_="note") for table in tables)]
     charts = [_control_charts(contents.charts)] if name == "control" else []
-    return [*charts, *(part for table in tables for part in (*draw_charts(table), draw_table(table)))]
+    return [*charts, *(part for table in tables for part in (draw_charts(table), draw_table(table)))]
 
 
 def _control_charts(charts: Sequence[ControlChart]) -> Markup:

@@ -26,11 +26,11 @@ _AGREEMENT = ("exact", "within_one", "kappa", "kappa_quadratic", "gwet_ac2", "ic
 """Measures of agreement that are 1 at best."""
 
 
-def draw_charts(table: Table) -> list[Markup]:
-    """Return the charts of a table; none where it says it best itself or has no rows."""
+def draw_charts(table: Table) -> Markup | None:
+    """Return the charts of a table side by side; none where it says it best itself or has no rows."""
     if table.data.empty or table.name not in _CHARTS:
-        return []
-    return [tag("figure", drawn) for drawn in _CHARTS[table.name](table)]
+        return None
+    return tag("div", *(tag("figure", drawn) for drawn in _CHARTS[table.name](table)), class_="charts")
 
 
 def draw_control_chart(chart: ControlChart) -> Markup:
