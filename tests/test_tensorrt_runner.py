@@ -119,7 +119,7 @@ def test_truncated_plan_with_a_manifest_made_to_fit(built, tmp_path):
 
 @on_a_card
 @pytest.mark.gpu
-def test_card_that_is_nearly_full_takes_smaller_batches(built, capsys):
+def test_card_that_is_nearly_full_takes_smaller_batches(built):
     pair, images = load_pair(choose_engine(built, "tensorrt")), draw_discs(TINY.input_px, 4)
     expected = pair.ratios(images)
     engine = pair.engine_b

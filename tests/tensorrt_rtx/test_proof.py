@@ -14,6 +14,7 @@ from embryofrag.engine.parity import MASK_DIFFER_LIMIT_FRAC, RATIO_DIFFERENCE_LI
 from embryofrag.engine.tensorrt import plan, record
 from embryofrag.engine.tensorrt.gpu import Gpu
 from embryofrag.engine.tensorrt.graph import export_module
+from embryofrag.engine.tensorrt.libraries import installed_library
 from embryofrag.engine.tensorrt.plan import COMPILE_OPTIONS, compile_module, compile_plan, output_name, plan_input
 from embryofrag.engine.tensorrt.record import check_machine
 from embryofrag.errors import EmbryofragError
@@ -108,7 +109,8 @@ def test_files_of_a_module(tmp_path, watched_build):
     compile_module(model, "a", folder, precision="fp16", max_batch=2, device=None)
     assert sorted(path.name for path in folder.iterdir()) == ["module_a.plan", "plan_a.json"]
     record = check_machine(folder, "a", None)
-    assert (record.gpu, record.library, record.normalise, record.max_batch) == (CARD, "tensorrt_rtx", "frame", 2)
+    assert (record.gpu, record.normalise, record.max_batch) == (CARD, "frame", 2)
+    assert (record.library, record.versions["tensorrt"]) == installed_library()
     assert record.versions["tensorrt"] == trt.__version__
     assert record.weights_sha256 == model.files["module_a.safetensors"]
 
