@@ -41,7 +41,8 @@ def two_raters(folder):
 
 def test_machine_against_each_rater_and_both_against_each_other(results, tmp_path):
     human = read_human(two_raters(tmp_path), results)
-    scores, confusion, unmatched = (table.data for table in agreement_tables(human, SCHEME))
+    tables = {table.name: table.data for table in agreement_tables(human, SCHEME)}
+    scores, confusion = tables["agreement"], tables["confusion"]
     pairs = scores[["first", "second"]].drop_duplicates().to_numpy().tolist()
     assert pairs == [["Mia", "machine"], ["Tom", "machine"], ["Mia", "Tom"]]
     mia = scores[(scores["first"] == "Mia") & (scores["second"] == "machine")].set_index("measure")
@@ -53,7 +54,7 @@ def test_machine_against_each_rater_and_both_against_each_other(results, tmp_pat
     assert (mia.loc["exact", "n"], mia.loc["exact", "patients"]) == (30, 10)
     assert mia.loc["kappa", "low95"] <= mia.loc["kappa", "value"] <= mia.loc["kappa", "high95"]
     assert confusion.filter(like="second_").to_numpy().sum() == 3 * 30
-    assert unmatched.empty
+    assert tables["unmatched"].empty
 
 
 def test_rows_without_a_counterpart_are_listed_with_the_reason(results, tmp_path):

@@ -86,6 +86,7 @@ def _cuts(scheme: Scheme) -> str:
         if place > 0:
             parts.append(f"{'above' if scheme.cut_joins_lower[place - 1] else 'from'} {scheme.cuts[place - 1]:g}")
         if place < len(scheme.cuts):
-            parts.append(f"{'to' if scheme.cut_joins_lower[place] else 'below'} {scheme.cuts[place]:g}")
+            last = "to" if scheme.cut_joins_lower[place] else "below" if place == 0 else "to below"
+            parts.append(f"{last} {scheme.cuts[place]:g}")
         words.append(" ".join(parts))
     return ", ".join(words)

@@ -1,6 +1,7 @@
 """Cells of the workbook: which format a column has, and how a table is written row by row."""
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +18,13 @@ MAX_ROWS = 1_000_000
 """Rows of one table that a sheet holds; its CSV holds them all."""
 MAX_WIDTH, MIN_WIDTH = 58, 7
 """Characters of a column."""
+NOTE_COLUMNS = 10
+"""Columns that a note spans."""
 _SAMPLED_ROWS = 500
 _LINE_PT = 15.0
-_NOTE_CHARACTERS = 150
-_HEADER_PT = 46.0
-_NUMBER_CHARACTERS = {"date": 10, "ratio": 5, "share": 5, "small": 6, "truth": 5, "link": 5}
+_USUAL_WIDTH = 8.4
+"""Characters of a column that nothing was set for."""
+_NUMBER_CHARACTERS = {"date": 10, "ratio": 5, "share": 5, "small": 6, "hours": 5, "truth": 5, "link": 5}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,8 @@ class Formats:
 
 def make_formats(book: Workbook) -> Formats:
     """Add the formats to a workbook."""
-    body = {"text": "@", "whole": "0", "ratio": "0.000", "share": "0.0%", "small": "0.0000", "date": "yyyy-mm-dd"}
+    body = {"text": "@", "whole": "0", "ratio": "0.000", "share": "0.0%", "small": "0.0000", "hours": "0.0"}
+    body["date"] = "yyyy-mm-dd"
     top, grey = {"valign": "top"}, {"font_color": "#7F7F7F"}
     return Formats(
         title=book.add_format({"bold": True, "font_size": 14, "font_color": "#1F3864"}),
@@ -48,7 +52,7 @@ def make_formats(book: Workbook) -> Formats:
         body={kind: book.add_format(top | {"num_format": number}) for kind, number in body.items()}
         | {f"{kind} end": book.add_format(top | grey | {"num_format": body[kind]}) for kind in ("ratio", "share")}
         | {
-            "truth": book.add_format(top),
+            "truth": book.add_format(top | {"align": "center"}),
             "long": book.add_format(top | {"num_format": "@", "text_wrap": True}),
             "link": book.add_format(top | {"font_color": "#0563C1", "underline": 1}),
         },
@@ -69,6 +73,8 @@ def kind_of(name: str, values: pd.Series) -> str:
     if types.is_integer_dtype(values):
         return "whole"
     if types.is_float_dtype(values):
+        if name.startswith(("hpi", "focal")):
+            return "hours"
         if name.endswith("_p"):
             return "small"
         return "share" if name.startswith("share") else "ratio"
@@ -77,7 +83,7 @@ def kind_of(name: str, values: pd.Series) -> str:
     return "long" if name in ("meaning", "value", "reason", "why", "change") else "text"
 
 
-def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int) -> int:
+def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int, widths: Sequence[float]) -> int:
     """Write title, note, header and rows of a table; returns the first free row behind it.
 
     Rows go out one after the other, so that the workbook's memory does not grow with them. Text is always written as
@@ -88,14 +94,15 @@ def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int) -> i
         formats: Of its workbook.
         table: What.
         row: First row, from 0.
+        widths: Of the sheet's columns, in characters.
     """
     data = table.data.head(MAX_ROWS)
     note = table.note + (f" Only the first {MAX_ROWS} rows; the CSV has all." if len(data) < len(table.data) else "")
     sheet.write_string(row, 0, table.title, formats.title)
-    sheet.set_row(row + 1, _LINE_PT * _lines(note, _NOTE_CHARACTERS))
-    sheet.merge_range(row + 1, 0, row + 1, note_columns(data), "", formats.note)
+    sheet.set_row(row + 1, _LINE_PT * _lines(note, _note_width(widths)))
+    sheet.merge_range(row + 1, 0, row + 1, NOTE_COLUMNS - 1, "", formats.note)
     sheet.write_string(row + 1, 0, note, formats.note)
-    sheet.set_row(row + 2, _HEADER_PT if len(data.columns) else None)
+    sheet.set_row(row + 2, _LINE_PT * max((_heading_lines(name, data[name]) for name in data.columns), default=1))
     for column, name in enumerate(data.columns):
         sheet.write_string(row + 2, column, heading(name), formats.header)
     writers = [_writer(sheet, formats, column, name, data[name]) for column, name in enumerate(data.columns)]
@@ -129,9 +136,15 @@ def heading(name: str) -> str:
     return str(name).replace("_", " ")
 
 
-def note_columns(data: pd.DataFrame) -> int:
-    """Last column that a note spans."""
-    return max(9, min(len(data.columns) - 1, 11))
+def _heading_lines(name: str, values: pd.Series) -> int:
+    """Lines of a heading that breaks between words within its column."""
+    return len(textwrap.wrap(heading(name), max(1, int(_width(name, values)) - 1)))
+
+
+def _note_width(widths: Sequence[float]) -> int:
+    """Characters of a line of a note."""
+    spanned = [*widths, *[_USUAL_WIDTH] * NOTE_COLUMNS][:NOTE_COLUMNS]
+    return int(sum(spanned))
 
 
 def column_widths(tables: tuple[Table, ...]) -> list[float]:

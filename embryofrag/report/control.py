@@ -175,7 +175,7 @@ def _spread(counts: pd.Series, measure: str, limits: Limits | None, min_n: int) 
 def _marks(periods: pd.Series, changes: Sequence[Change]) -> list[str]:
     """For each period the changes since the one before, in words."""
     ends = [period_end(period) for period in periods]
-    before = [date.min, *ends[:-1]]
+    before = [date.min, *ends][: len(ends)]
     return [
         "; ".join(f"{change.day} {change.text}" for change in changes if last < change.day <= end)
         for last, end in zip(before, ends, strict=True)

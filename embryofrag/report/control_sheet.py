@@ -28,7 +28,8 @@ def write_control_sheet(book: Workbook, sheet: Worksheet, formats: Formats, cont
     """
     (table,) = contents.sections["control"]
     points = _with_marks(table)
-    for column, width in enumerate(column_widths((points,))):
+    widths = column_widths((points,))
+    for column, width in enumerate(widths):
         sheet.set_column(column, column, width)
     shown = choose_charts(contents.charts)
     top = 3 + _ROWS_PER_CHART * -(-len(shown) // _ACROSS) if shown else 0
@@ -41,7 +42,7 @@ def write_control_sheet(book: Workbook, sheet: Worksheet, formats: Formats, cont
         across, down = place % _ACROSS, place // _ACROSS
         offset = {"x_offset": across * (_WIDTH_PX + 10), "object_position": 3}
         sheet.insert_chart(1 + down * _ROWS_PER_CHART, 0, drawn, offset)
-    write_table(sheet, formats, points, top)
+    write_table(sheet, formats, points, top, widths)
     sheet.autofilter(start, 0, start + len(points.data), len(points.data.columns) - 1)
     return points, start
 
@@ -82,7 +83,7 @@ def _draw(book: Workbook, chart: ControlChart, first_row: int, columns: list[str
     small = len(chart.points) <= 40
     drawn.add_series(
         {
-            "name": chart.title,
+            "name": "value",
             "categories": categories,
             "values": cells("value"),
             "line": {"color": "#1F4E79", "width": 1.5},
@@ -108,7 +109,7 @@ def _draw(book: Workbook, chart: ControlChart, first_row: int, columns: list[str
     drawn.set_title({"name": chart.title, "name_font": {"size": 12}, "overlay": False})
     drawn.set_x_axis({"num_font": {"rotation": -45, "size": 8}, "interval_unit": max(1, len(chart.points) // 26)})
     drawn.set_y_axis(_value_axis(chart) | {"num_format": "0%" if is_share else "0.000", "num_font": {"size": 8}})
-    drawn.set_legend({"position": "right", "font": {"size": 8}, "delete_series": [3, 5]})
+    drawn.set_legend({"position": "bottom", "font": {"size": 8}, "delete_series": [3, 5]})
     drawn.show_blanks_as("gap")
     drawn.set_size({"width": _WIDTH_PX, "height": _HEIGHT_PX})
     return drawn

@@ -81,8 +81,8 @@ def _embryos_shown(table: Table, masks: Mapping[str, str], *, has_pictures: bool
 def write_frame_sheet(sheet: Worksheet, formats: Formats, table: Table) -> Table:
     """Write the frames; returns the table as it stands on the sheet."""
     data = table.data.drop(columns=list(_FRAME_LEFT_OUT), errors="ignore")
-    data = data[[*_FRAME_FIRST, *(name for name in data if name not in _FRAME_FIRST)]]
-    unused = [name for name in data if (data[name].isna() | (data[name] == "")).all()]
+    data = data[[*_FRAME_FIRST, *(name for name in data if name not in (*_FRAME_FIRST, "source")), "source"]]
+    unused = [name for name in data if len(data) and (data[name].isna() | (data[name] == "")).all()]
     note = table.note + _LEFT_OUT_NOTE + (f" Blank throughout and left out: {', '.join(unused)}." if unused else "")
     shown = Table(name=table.name, title=table.title, note=note, data=data.drop(columns=unused))
     _write_filtered(sheet, formats, shown)
@@ -91,9 +91,10 @@ def write_frame_sheet(sheet: Worksheet, formats: Formats, table: Table) -> Table
 
 def _write_filtered(sheet: Worksheet, formats: Formats, table: Table) -> None:
     """One table that fills a sheet: its header stays in sight, and every column has a filter."""
-    for column, width in enumerate(column_widths((table,))):
+    widths = column_widths((table,))
+    for column, width in enumerate(widths):
         sheet.set_column(column, column, width)
-    write_table(sheet, formats, table, 0)
+    write_table(sheet, formats, table, 0, widths)
     frozen = 1 + list(table.data.columns).index("embryo")
     sheet.freeze_panes(HEADER_ROW + 1, frozen)
     sheet.repeat_rows(HEADER_ROW)

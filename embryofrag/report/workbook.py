@@ -58,12 +58,13 @@ def write_workbook(contents: Contents, album: Album, path: Path) -> None:
 
 def _write_tables(sheet: Worksheet, formats: Formats, tables: tuple[Table, ...]) -> list[tuple[Table, int]]:
     """Tables below each other; returns them with the rows of their headers."""
-    for column, width in enumerate(column_widths(tables)):
+    widths = column_widths(tables)
+    for column, width in enumerate(widths):
         sheet.set_column(column, column, width)
     row, placed = 0, []
     for table in tables:
         placed.append((table, row + HEADER_ROW))
-        row = write_table(sheet, formats, table, row)
+        row = write_table(sheet, formats, table, row, widths)
     return placed
 
 
