@@ -179,3 +179,13 @@ def test_an_empty_table_says_so_with_its_note():
 def test_unknown_values_are_blank():
     text, _ = draw(name=["a"], ratio=[float("nan")], date=[pd.NaT])
     assert text.count("<td></td>") + text.count('<td class="short"></td>') == 2
+
+
+def test_a_person_s_grade_stands_beside_the_machine_s(tmp_path):
+    out = write_results(tmp_path, [graded("linked", "RUN1", 0.2)])
+    results = read_results(out)
+    overridden = results.embryos.assign(final_grade="C", override_by="anna <b>", override_on="2024-10-20")
+    shown = embryo_table.Shown(rows=overridden, thumbnails={}, note="")
+    drawn = embryo_table.draw_embryos(shown, Album(results), results.grading.grade_scheme, {})
+    assert "C by anna <b>" in Page(drawn).text
+    assert 'data-grade="B"' in drawn

@@ -161,6 +161,8 @@ def _interval_area(curve: Curve, axes: Axes) -> Markup | None:
     """The 90 % intervals as a band, as far as every frame has one."""
     if len(curve.ratios) < 2 or any(interval is None for interval in curve.intervals):
         return None
-    lower = [(axes.x_px(m), axes.y_px(height(i[0]))) for m, i in zip(curve.moments, curve.intervals, strict=True)]
-    upper = [(axes.x_px(m), axes.y_px(height(i[1]))) for m, i in zip(curve.moments, curve.intervals, strict=True)]
+    # whole pixels do for an area, and keep a page of thousands small
+    xs = [round(axes.x_px(moment)) for moment in curve.moments]
+    lower = [(x, round(axes.y_px(height(low)))) for x, (low, _) in zip(xs, curve.intervals, strict=True)]
+    upper = [(x, round(axes.y_px(height(high)))) for x, (_, high) in zip(xs, curve.intervals, strict=True)]
     return polyline([*lower, *reversed(upper)], "interval-area")

@@ -15,7 +15,7 @@ from embryofrag.report.pictures import Album, Shot, time_of
 MAX_EMBRYOS = 2000
 """Rows of the page: a browser stays quick with so many."""
 MAX_THUMBNAILS = 400
-"""Pictures of the page, of about 10 kB each."""
+"""Pictures of the page; a hundred add about 1 MB to it."""
 
 _COLUMNS = (
     ("picture", ""),
@@ -64,16 +64,16 @@ def draw_embryos(shown: Shown, album: Album, scheme: Scheme, links: Mapping[str,
     """
     curves = {name: embryo_curve(album.shots[name]) for name in shown.rows["embryo"] if name in album.shots}
     frames = curve_frames(list(curves.values()), scheme)
-    rows = [
+    rows = join(
         _row(embryo, shown.thumbnails.get(embryo.embryo), _curve_cell(curves.get(embryo.embryo), frames), scheme, links)
         for embryo in shown.rows.itertuples()
-    ]
+    )
     head = tag("tr", *(tag("th", words, scope="col", data_sort=sort or None) for words, sort in _COLUMNS))
     table = tag(
         "table",
         tag("caption", "Embryos"),
         tag("thead", head),
-        tag("tbody", *rows),
+        tag("tbody", rows),
         id="embryo-table",
     )
     shared = tag("svg", *(frame.symbol for frame in frames.values()), class_="shared", aria_hidden="true")
@@ -132,7 +132,7 @@ def _row(embryo, thumbnail: bytes | None, curve: Markup | None, scheme: Scheme, 
         "tr",
         tag("td", _image(embryo.embryo, thumbnail)),
         tag("th", _name(embryo, links), scope="row"),
-        tag("td", _chip(grade, scheme)),
+        tag("td", _chip(grade, scheme), _override(embryo)),
         tag("td", _ratio(embryo.ratio_median), class_="number"),
         tag("td", _ratio(embryo.ratio_iqr), class_="number"),
         tag("td", f"{embryo.num_graded}/{embryo.num_frames}", class_="number"),
@@ -169,6 +169,12 @@ def _chip(grade: str | None, scheme: Scheme) -> Markup | None:
     if grade not in scheme.grades:
         return tag("span", "none", class_="note")
     return tag("span", grade, class_=f"chip {tint(scheme.grades.index(grade), len(scheme.grades))}")
+
+
+def _override(embryo) -> Markup | None:
+    """The grade that a person set in place of the machine's, which stays beside it."""
+    person = getattr(embryo, "override_by", None)
+    return None if pd.isna(person) else tag("span", f"{embryo.final_grade} by {person}", class_="below")
 
 
 def _of_frames(embryo) -> str:

@@ -28,7 +28,7 @@ THUMBNAIL_PX = 160
 MARGIN_SHARE = 0.12
 """How much around the embryo a close-up shows on each side, of the embryo's extent."""
 
-_JPEG_QUALITY = 82
+_JPEG_QUALITY = 75
 _SEEN_SHARE = 0.3
 """Share of a small pixel that a mask covers where it still counts."""
 
