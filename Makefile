@@ -40,6 +40,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tools/benchmark.py grade --out benchmark-grade.json
 	$(BIN)/python tools/benchmark.py archive --out benchmark-archive.json
 	$(BIN)/python tools/benchmark.py phantom --out benchmark-phantom.json
+	$(BIN)/python tools/benchmark_report.py --out benchmark-report.json
 
 $(VENV)/.grading: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

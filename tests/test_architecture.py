@@ -23,6 +23,8 @@ MAY_IMPORT = {
     "engine.eager": {"errors", "records", "network"},
     "engine.tensorrt.graph": {"errors", "records", "network"},
     "engine.look": {"errors", "records", "imaging"},
+    "engine.accuracy": {"errors", "records", "imaging", "grading"},
+    "engine.calibration": {"errors", "records", "archive", "phantom"},
     "statistics": {"errors"},
     "training": {"errors", "records", "archive", "imaging", "grading", "statistics", "network", "engine"},
     "run": {"errors", "records", "archive", "imaging", "grading", "engine"},
@@ -126,10 +128,16 @@ def test_grading_needs_no_torch(without_torch, tmp_path):
     assert "graded" in run.stdout
 
 
+def test_a_report_loads_no_engine():
+    code = "import sys, embryofrag.report.make; print(sorted({'torch', 'openvino'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 def test_help_and_an_idle_rerun_load_no_decoder_nor_engine():
     code = (
         "import sys, embryofrag.cli, embryofrag.terminal, embryofrag.run.grade\n"
-        "print(sorted({'torch', 'openvino', 'cv2', 'PIL', 'tifffile'} & set(sys.modules)))"
+        "print(sorted({'torch', 'openvino', 'cv2', 'PIL', 'tifffile', 'pandas', 'scipy'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

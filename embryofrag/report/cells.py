@@ -24,7 +24,7 @@ _SAMPLED_ROWS = 500
 _LINE_PT = 15.0
 _USUAL_WIDTH = 8.4
 """Characters of a column that nothing was set for."""
-_NUMBER_CHARACTERS = {"date": 10, "ratio": 5, "share": 5, "small": 6, "hours": 5, "truth": 5, "link": 5}
+_NUMBER_CHARACTERS = {"date": 10, "share": 5, "small": 6, "hours": 5, "truth": 5, "link": 5}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Formats:
 
 def make_formats(book: Workbook) -> Formats:
     """Add the formats to a workbook."""
-    body = {"text": "@", "whole": "0", "ratio": "0.000", "share": "0.0%", "small": "0.0000", "hours": "0.0"}
+    body = {"whole": "0", "ratio": "0.000", "share": "0.0%", "small": "0.0000", "hours": "0.0"}
     body["date"] = "yyyy-mm-dd"
     top, grey = {"valign": "top"}, {"font_color": "#7F7F7F"}
     return Formats(
@@ -52,8 +52,9 @@ def make_formats(book: Workbook) -> Formats:
         body={kind: book.add_format(top | {"num_format": number}) for kind, number in body.items()}
         | {f"{kind} end": book.add_format(top | grey | {"num_format": body[kind]}) for kind in ("ratio", "share")}
         | {
+            "text": book.add_format(top | {"num_format": "@", "indent": 1}),
             "truth": book.add_format(top | {"align": "center"}),
-            "long": book.add_format(top | {"num_format": "@", "text_wrap": True}),
+            "long": book.add_format(top | {"num_format": "@", "indent": 1, "text_wrap": True}),
             "link": book.add_format(top | {"font_color": "#0563C1", "underline": 1}),
         },
     )
@@ -162,10 +163,13 @@ def column_widths(tables: tuple[Table, ...]) -> list[float]:
 
 def _width(name: str, values: pd.Series) -> float:
     longest_word = max(map(len, heading(name).split()))
-    length = _NUMBER_CHARACTERS.get(kind_of(name, values))
-    if length is None:
+    kind = kind_of(name, values)
+    length = _NUMBER_CHARACTERS.get(kind)
+    if kind == "ratio":
+        length = 5 if values.isna().all() else len(f"{values.abs().max():.3f}")
+    elif length is None:
         length = max(map(len, values.dropna().head(_SAMPLED_ROWS).astype("str")), default=0)
-    return float(min(MAX_WIDTH, max(MIN_WIDTH, longest_word + 1.5, length + 2)))
+    return float(min(MAX_WIDTH, max(MIN_WIDTH, longest_word + 1.5, length + 3)))
 
 
 def _writer(sheet: Worksheet, formats: Formats, column: int, name: str, values: pd.Series) -> Callable:

@@ -14,8 +14,14 @@ MAX_CHARTS = 20
 """Charts that are drawn: of all instruments, of the ratio, and those out of control. The table has every point."""
 _ACROSS, _WIDTH_PX, _HEIGHT_PX = 2, 760, 300
 _ROWS_PER_CHART = 16
-_LINES = (("centre", "#548235", "solid"), ("lower_2s", "#BF9000", "dash"), ("upper_2s", "#BF9000", "dash"),
-          ("lower_3s", "#C00000", "dash"), ("upper_3s", "#C00000", "dash"))  # fmt: skip
+_LINES = (
+    ("centre", "centre", "#548235", "solid"),
+    ("upper_2s", "2 s", "#BF9000", "dash"),
+    ("lower_2s", "2 s", "#BF9000", "dash"),
+    ("upper_3s", "3 s", "#C00000", "dash"),
+    ("lower_3s", "3 s", "#C00000", "dash"),
+)
+"""Column, name in the legend, colour, dash; the lower limits are left out of the legend."""
 _OUT, _MARK = "out_of_control", "changed_at"
 """Columns for the charts alone: the value where a rule beyond the warning is raised, and at a known change."""
 
@@ -90,11 +96,9 @@ def _draw(book: Workbook, chart: ControlChart, first_row: int, columns: list[str
             "marker": {"type": "circle", "size": 5 if small else 3, "fill": {"color": "#1F4E79"}},
         }
     )
-    for name, colour, dash in _LINES:
+    for name, shown, colour, dash in _LINES:
         line = {"color": colour, "width": 1.25, "dash_type": dash}
-        drawn.add_series(
-            {"name": name.replace("_", " "), "categories": categories, "values": cells(name), "line": line}
-        )
+        drawn.add_series({"name": shown, "categories": categories, "values": cells(name), "line": line})
     drawn.add_series(
         {
             "name": "out of control",

@@ -10,7 +10,7 @@ from embryofrag.report.highlights import GRADE_FILLS
 
 _CHART_COLUMN = 6
 """Right of the first two tables; the third is wider and lies below the charts."""
-_HEIGHT_PX = 330
+_HEIGHT_PX = 290
 
 
 def add_share_charts(book: Workbook, sheet: Worksheet, contents: Contents, starts: Mapping[str, int]) -> None:
