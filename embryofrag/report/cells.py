@@ -1,7 +1,7 @@
 """Cells of the workbook: which format a column has, and how a table is written row by row."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ MAX_WIDTH, MIN_WIDTH = 58, 7
 NOTE_COLUMNS = 10
 """Columns that a note spans."""
 _SAMPLED_ROWS = 500
+_ROWS_AT_ONCE = 5000
 _LINE_PT = 15.0
 _USUAL_WIDTH = 8.4
 """Characters of a column that nothing was set for."""
@@ -107,9 +108,8 @@ def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int, widt
     for column, name in enumerate(data.columns):
         sheet.write_string(row + 2, column, heading(name), formats.header)
     writers = [_writer(sheet, formats, column, name, data[name]) for column, name in enumerate(data.columns)]
-    plain = data.astype(object).where(data.notna(), None)
     is_long = [kind_of(name, data[name]) == "long" for name in data.columns]
-    for place, values in enumerate(plain.itertuples(index=False, name=None), row + 3):
+    for place, values in enumerate(_plain_rows(data), row + HEADER_ROW + 1):
         if True in is_long:
             lines = max(_lines(one, MAX_WIDTH) for one, long in zip(values, is_long, strict=True) if long)
             sheet.set_row(place, _LINE_PT * lines if lines > 1 else None)
@@ -117,6 +117,13 @@ def write_table(sheet: Worksheet, formats: Formats, table: Table, row: int, widt
             if value is not None:
                 write(place, value)
     return row + 4 + len(data)
+
+
+def _plain_rows(data: pd.DataFrame) -> Iterator[tuple]:
+    """Rows of plain values, None where missing; a part of the table at a time, since objects take much memory."""
+    for start in range(0, len(data), _ROWS_AT_ONCE):
+        part = data.iloc[start : start + _ROWS_AT_ONCE]
+        yield from part.astype(object).where(part.notna(), None).itertuples(index=False, name=None)
 
 
 def _lines(text: str | None, width: int) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -142,6 +143,8 @@ def _read_ledger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, int | None]:
     """Files found, frames, and the number of the last run."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
+            # the same few words stand in very many rows: one object each
+            connection.text_factory = lambda text: sys.intern(text.decode())
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version != SCHEMA_VERSION:
                 raise EmbryofragError(
