@@ -59,7 +59,9 @@ def write_page(contents: Contents, album: Album, gallery: Gallery, path: Path) -
         tag("title", f"embryofrag report: {contents.results.root.name}"),
         tag("style", Markup(style)),
     )
-    page = join([Markup("<!doctype html>\n"), tag("html", head, body, tag("script", Markup(script)), lang="en")])
+    page = join(
+        [Markup("<!doctype html>\n"), tag("html", head, tag("body", body, tag("script", Markup(script))), lang="en")]
+    )
     write_atomic(path, page.encode("utf-8", "replace"))
 
 
@@ -76,13 +78,14 @@ def _body(contents: Contents, embryos: Markup) -> Markup:
     names = sorted((name for name in contents.sections if name not in _NOT_ON_PAGE), key=lambda name: name == "about")
     links = tag("ul", *(tag("li", tag("a", _title(name), href=f"#{name}")) for name in names))
     sections = [tag("section", tag("h2", _title(name)), *_parts(name, contents, embryos), id=name) for name in names]
-    return tag(
-        "body",
-        tag("a", "To the embryos", href="#embryos", class_="skip"),
-        _header(contents),
-        tag("nav", links, aria_label="Sections"),
-        tag("main", draw_headline(contents.results), *sections),
-        tag("footer", tag("p", RESEARCH_USE), tag("p", f"embryofrag {__version__}", class_="note")),
+    return join(
+        [
+            tag("a", "To the embryos", href="#embryos", class_="skip"),
+            _header(contents),
+            tag("nav", links, aria_label="Sections"),
+            tag("main", draw_headline(contents.results), *sections),
+            tag("footer", tag("p", RESEARCH_USE), tag("p", f"embryofrag {__version__}", class_="note")),
+        ]
     )
 
 
