@@ -53,9 +53,9 @@ def make_formats(book: Workbook) -> Formats:
         body={kind: book.add_format(top | {"num_format": number}) for kind, number in body.items()}
         | {f"{kind} end": book.add_format(top | grey | {"num_format": body[kind]}) for kind in ("ratio", "share")}
         | {
-            "text": book.add_format(top | {"num_format": "@", "indent": 1}),
+            "text": book.add_format(top | {"num_format": "@", "align": "left", "indent": 1}),
             "truth": book.add_format(top | {"align": "center"}),
-            "long": book.add_format(top | {"num_format": "@", "indent": 1, "text_wrap": True}),
+            "long": book.add_format(top | {"num_format": "@", "align": "left", "indent": 1, "text_wrap": True}),
             "link": book.add_format(top | {"font_color": "#0563C1", "underline": 1}),
         },
     )
