@@ -235,7 +235,10 @@ def print_build(report: "BuildReport") -> None:
     """What was built, and the proof."""
     stdout.print(f"built {report.name} in {report.folder} ({report.size_bytes / 1e6:.1f} MB)", soft_wrap=True)
     stdout.print(report.reason, markup=False, soft_wrap=True)
-    stdout.print(f"parity with PyTorch on {report.parity.num_images} probe frames: {report.parity}", soft_wrap=True)
+    if report.accuracy is None:
+        stdout.print(f"parity with PyTorch on {report.parity.num_images} probe frames: {report.parity}", soft_wrap=True)
+    else:
+        stdout.print(f"accuracy beside fp32: {report.accuracy}", soft_wrap=True)
 
 
 def print_engines(model_dir: Path, manifests: list[EngineManifest]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from embryofrag.engine.cache import CACHE_VARIABLE
 from embryofrag.engine.shipped import shipped_model
 from embryofrag.phantom import write_archive
 
@@ -25,6 +26,14 @@ def pytest_report_header() -> str:
 
     names = ("numpy", "opencv-python-headless", "openvino", "torch", "torchvision")
     return "with " + ", ".join(f"{name} {metadata.version(name)}" for name in names)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine_cache(tmp_path_factory):
+    """Compiled graphs of the tests stay out of the user's cache, those of child processes too."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("engine-cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ model name\t: one with avx512_bf16 in its name
         ("flags", "avx512_bf16", {"bf16"}),
         ("flags", "amx_bf16", {"bf16"}),
         ("Features", "bf16", {"bf16"}),
+        ("flags", "avx_vnni", {"vnni"}),
+        ("flags", "avx512_vnni avx512_bf16", {"bf16", "vnni"}),
         ("flags", "avx2", set()),
         ("bugs", "amx_bf16", set()),
     ],

@@ -19,21 +19,28 @@ def engines() -> None:
 @click.argument("model", type=FOLDER)
 @click.option("--engine", type=click.Choice(["openvino", "tensorrt"]), default="openvino", show_default=True,
     help="Backend; `tensorrt` is for NVIDIA GPUs and needs the `tensorrt` extra.")  # fmt: skip
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32"]), default="auto", show_default=True,
-    help="Arithmetic; `auto` is fp16 on a GPU, bf16 where the CPU has it, else fp32.")  # fmt: skip
+@click.option("--precision", type=click.Choice(["auto", "int8", "bf16", "fp16", "fp32"]), default="auto",
+    show_default=True,
+    help="Arithmetic; `auto` is fp16 on a GPU, else bf16 if the CPU has it, else fp32. int8 needs the `int8` extra.",
+)  # fmt: skip
+@click.option("--calibration", type=FOLDER,
+    help="Archive whose frames show int8 the range of values. [default: drawn frames]")  # fmt: skip
 @click.option("--max-batch", type=int, help="Frames a pass on a GPU, 2 to 64. [default: 8]")
 @click.option("--device", metavar="cuda:N", help="GPU to build for. [default: the first]")
-def engines_build(model: Path, engine: str, precision: str, max_batch: int | None, device: str | None) -> None:
+def engines_build(model: Path, **choices) -> None:
     """Compile the modules of MODEL and prove them equal to PyTorch on the stored probe (needs the `train` extra).
 
+    An int8 engine is not equal; it stands if it grades drawn, labelled frames as well as fp32 does.
+
     \b
-    Example:
+    Examples:
       embryofrag engines build /models/ours --precision bf16
+      embryofrag engines build /models/ours --precision int8
     """
     with needs_extra("train", "building an engine"):
         from embryofrag.engine.build import build_engines
 
-    report = build_engines(model, engine=engine, precision=precision, max_batch=max_batch, device=device)
+    report = build_engines(model, **choices)
     terminal.print_build(report)
 
 

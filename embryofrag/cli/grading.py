@@ -72,7 +72,7 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
     help="Backend; `auto` takes the fastest that is built and fits this machine, and says which.",
 )  # fmt: skip
 @click.option(
-    "--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32"]), default="auto", show_default=True,
+    "--precision", type=click.Choice(["auto", "int8", "bf16", "fp16", "fp32"]), default="auto", show_default=True,
     help="Arithmetic of the engine.",
 )  # fmt: skip
 @click.option("--device", metavar="cuda:N", help="GPU; `--engine auto` then takes TensorRT. [default: the first]")

@@ -35,6 +35,8 @@ class Resources:
     """CPU threads; None: all CPUs this process may use."""
     device: str | None = None
     """The GPU of a backend that runs on one, as "cuda:1"; None: the first."""
+    cache_dir: Path | None = None
+    """Where a backend may keep what it compiles at a start for the next one; None: nowhere."""
 
 
 def _load_openvino(folder: Path, manifest: EngineManifest, module: str, resources: Resources) -> Engine:
@@ -45,6 +47,7 @@ def _load_openvino(folder: Path, manifest: EngineManifest, module: str, resource
         input_px=manifest.input_px_of(module),
         precision=manifest.precision,
         num_threads=resources.num_threads,
+        cache_dir=resources.cache_dir,
     )
 
 
@@ -65,7 +68,7 @@ def _load_tensorrt(folder: Path, manifest: EngineManifest, module: str, resource
 
 BACKENDS: dict[str, Backend] = {
     "tensorrt": Backend(needs={"fp16": (), "fp32": ()}, load=_load_tensorrt, runs_here=has_gpu, check_fit=check_fit),
-    "openvino": Backend(needs={"bf16": ("bf16",), "fp32": ()}, load=_load_openvino),
+    "openvino": Backend(needs={"int8": ("vnni",), "bf16": ("bf16",), "fp32": ()}, load=_load_openvino),
 }
 """In the order in which "auto" prefers them."""
 

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,12 +26,17 @@ from embryofrag.engine.manifest import (
     write_manifest,
 )
 from embryofrag.engine.model import ModelInfo, read_model, read_probe
-from embryofrag.engine.openvino import HEAD_FILE, has_precision, import_openvino, module_file
+from embryofrag.engine.openvino import HEAD_FILE, has_precision, import_openvino, module_file, save_graph
 from embryofrag.engine.parity import Answers, Parity, compare_answers, judge_results, pack_answers
 from embryofrag.engine.tensorrt.gpu import choose_gpu
 from embryofrag.engine.tensorrt.libraries import import_compiler, installed_library
 from embryofrag.errors import EmbryofragError, UsageError
 
+if TYPE_CHECKING:
+    from embryofrag.engine.accuracy import Accuracy
+
+QUANTISED = "int8"
+"""The precision with a gate of its own (`engine.quantise`); never taken unasked."""
 DEFAULT_MAX_BATCH = 8
 """Frames a pass on a GPU. One pass computes while the next is copied in, so a batch of `grade` should hold several."""
 MAX_BATCH_SIZES = range(2, 65)
@@ -44,6 +51,9 @@ class BuildReport:
     reason: str
     """Why this precision, one sentence."""
     parity: Parity
+    """With PyTorch; the gate of all precisions but int8."""
+    accuracy: "Accuracy | None"
+    """On labelled frames, the gate of int8; None for the others."""
     size_bytes: int
     """Of the engine folder."""
 
@@ -58,6 +68,8 @@ class BuildTarget:
     """Largest number of frames a pass, on a GPU."""
     device: str | None = None
     """GPU, as "cuda:1"; None: the first, where the engine is for one."""
+    calibration: Path | None = None
+    """Archive whose frames show int8 the range of values; None: drawn frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,31 +92,41 @@ def build_engines(
     precision: str = "auto",
     max_batch: int | None = None,
     device: str | None = None,
+    calibration: Path | None = None,
     out: Path | None = None,
 ) -> BuildReport:
     """Compile the modules of a model, check them on the probe, and put them in place.
 
-    All is written to a folder beside the target and renamed once the parity gate is passed, so a failed build
+    All is written to a folder beside the target and renamed once the gate is passed, so a failed build
     leaves an older one as it was and nothing of its own.
 
     Args:
         model_dir: The model folder, with its weights.
         engine: A key of `COMPILERS`.
-        precision: "auto" (the fastest that this machine has) or one of the backend's.
+        precision: "auto" (the fastest of equal results that this machine has, so never int8) or one of the backend's.
         max_batch: Frames a pass on a GPU, 2 to 64; None: `DEFAULT_MAX_BATCH`.
         device: GPU to build for, as "cuda:1"; None: the first.
+        calibration: For int8, an archive whose frames show the range of values; None: drawn frames.
         out: Folder to hold the engine's folder; default ``MODEL/engines``, the only place runs look.
 
     Raises:
         UsageError: no such engine or precision, or an option that the engine does not have.
-        EmbryofragError: the model cannot be read, this machine cannot build or lacks the precision, or the parity
-            gate failed.
+        EmbryofragError: the model cannot be read, this machine cannot build or lacks the precision, or the gate
+            failed.
     """
     _check_options(engine, max_batch, device)
+    if calibration is not None and precision != QUANTISED:
+        raise UsageError(f"--calibration is for --precision {QUANTISED}")
     model = read_model(model_dir)
     COMPILERS[engine].check_machine(device)
     precision, reason = _choose_precision(model, engine, precision)
-    target = BuildTarget(engine=engine, precision=precision, max_batch=max_batch or DEFAULT_MAX_BATCH, device=device)
+    target = BuildTarget(
+        engine=engine,
+        precision=precision,
+        max_batch=max_batch or DEFAULT_MAX_BATCH,
+        device=device,
+        calibration=calibration,
+    )
     name = engine_name(engine, precision)
     root = Path(out) if out is not None else model.path / ENGINES_FOLDER
     root_is_new = not root.exists()
@@ -112,14 +134,17 @@ def build_engines(
     unfinished = root / f".{name}.building-{os.getpid()}"
     unfinished.mkdir()
     try:
-        parity = _build_into(unfinished, model, target)
+        build = _build_quantised if precision == QUANTISED else _build_into
+        parity, accuracy = build(unfinished, model, target)
         size_bytes = sum(path.stat().st_size for path in unfinished.iterdir())
         _put_in_place(unfinished, root / name)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         if root_is_new and not any(root.iterdir()):
             root.rmdir()
-    return BuildReport(folder=root / name, name=name, reason=reason, parity=parity, size_bytes=size_bytes)
+    return BuildReport(
+        folder=root / name, name=name, reason=reason, parity=parity, accuracy=accuracy, size_bytes=size_bytes
+    )
 
 
 def _check_options(engine: str, max_batch: int | None, device: str | None) -> None:
@@ -135,8 +160,9 @@ def _choose_precision(model: ModelInfo, engine: str, precision: str) -> tuple[st
     """Return the precision to build and why."""
     precisions = list(BACKENDS[engine].needs)
     if precision == "auto":
-        best = next(candidate for candidate in precisions if _can_run(engine, candidate))
-        lacking = precisions[: precisions.index(best)]
+        equal = [candidate for candidate in precisions if candidate != QUANTISED]
+        best = next(candidate for candidate in equal if _can_run(engine, candidate))
+        lacking = equal[: equal.index(best)]
         because = f"this CPU has no {', '.join(lacking)}" if lacking else "the fastest that this machine can run"
         return best, f"auto: took {best} ({because})"
     if precision not in precisions:
@@ -153,13 +179,53 @@ def _can_run(engine: str, precision: str) -> bool:
     return set(BACKENDS[engine].needs[precision]) <= cpu_features() and COMPILERS[engine].can_run(precision)
 
 
-def _build_into(folder: Path, model: ModelInfo, target: BuildTarget) -> Parity:
+def _build_into(folder: Path, model: ModelInfo, target: BuildTarget) -> tuple[Parity, None]:
     """Compile, check and describe the modules in `folder`; the manifest comes last."""
     expected = _reference_answers(model)
     for module in model.modules:
         COMPILERS[target.engine].compile(model, module, folder, target)
     np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(expected))
-    manifest = EngineManifest(
+    manifest = _describe(folder, model, target)
+    parity = _prove(folder, manifest, model, target, expected)
+    write_manifest(folder, replace(manifest, parity=asdict(parity)))
+    return parity, None
+
+
+def _build_quantised(folder: Path, model: ModelInfo, target: BuildTarget) -> tuple[Parity, "Accuracy"]:
+    """Prove fp32 graphs equal to PyTorch, quantise those, and describe what passed the gate.
+
+    The probe's expected answers are the int8 engine's own: a load asks whether this still is the engine that passed.
+    Sums of int8 products are whole numbers, the same on every CPU; for the float scaling between them the limits of
+    parity leave room.
+    """
+    from embryofrag.engine.quantise import import_nncf, quantise_engine
+
+    nncf_version = import_nncf().__version__
+    expected = _reference_answers(model)
+    exact_target = replace(target, precision="fp32")
+    with tempfile.TemporaryDirectory(dir=folder) as exact_folder:
+        exact = Path(exact_folder)
+        for module in model.modules:
+            COMPILERS[target.engine].compile(model, module, exact, exact_target)
+        _prove(exact, _describe(exact, model, exact_target), model, exact_target, expected)
+        quantisation = quantise_engine(exact, folder, model, target.calibration)
+    manifest = _describe(folder, model, target)
+    answers = _compiled_answers(folder, manifest, model, target.device)
+    np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(answers))
+    parity = compare_answers(expected, answers)
+    manifest = replace(
+        _describe(folder, model, target),
+        versions={**manifest.versions, "nncf": nncf_version},
+        parity=asdict(parity) | {"mask_differ_limit_frac": None, "ratio_difference_limit": None},
+        quantisation=quantisation.to_dict(),
+    )
+    write_manifest(folder, manifest)
+    return parity, quantisation.accuracy
+
+
+def _describe(folder: Path, model: ModelInfo, target: BuildTarget) -> EngineManifest:
+    """Return the manifest of the files that are there, without a parity yet."""
+    return EngineManifest(
         backend=target.engine,
         precision=target.precision,
         model_id=model.id,
@@ -172,6 +238,10 @@ def _build_into(folder: Path, model: ModelInfo, target: BuildTarget) -> Parity:
         parity={},
         locator_input_px=model.crop and model.crop.input_px,
     )
+
+
+def _prove(folder: Path, manifest: EngineManifest, model: ModelInfo, target: BuildTarget, expected: Answers) -> Parity:
+    """Return the parity with PyTorch; EmbryofragError if it is not within its limits."""
     parity = compare_answers(expected, _compiled_answers(folder, manifest, model, target.device))
     if not parity.passed:
         exact = rebuild_command(model.path, "fp32", target.engine)
@@ -180,7 +250,6 @@ def _build_into(folder: Path, model: ModelInfo, target: BuildTarget) -> Parity:
             f"the {manifest.name} engine does not reproduce {model.id} and was not kept: {parity}; "
             f"a more exact one: {remedy}"
         )
-    write_manifest(folder, replace(manifest, parity=asdict(parity)))
     return parity
 
 
@@ -230,11 +299,7 @@ def _compile_openvino(model: ModelInfo, module: str, folder: Path, target: Build
         with torch.no_grad():
             converted = ov.convert_model(torch.export.export(part, (example,)))
         converted.reshape(list(example.shape))
-        # OpenVINO numbers names through the life of a process; without that the same model gives the same bytes
-        converted.set_friendly_name(name)
-        for number, node in enumerate(converted.get_ordered_ops()):
-            node.set_friendly_name(f"{node.get_type_name()}_{number}")
-        ov.save_model(converted, folder / name, compress_to_fp16=False)
+        save_graph(converted, folder / name)
 
 
 def _openvino_versions() -> dict[str, str]:

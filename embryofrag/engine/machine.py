@@ -5,19 +5,24 @@ import platform
 from functools import cache
 from pathlib import Path
 
-BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-"""Flags of x86 and Arm CPUs with bfloat16 arithmetic, as Linux names them."""
+FEATURE_FLAGS = {
+    "bf16": frozenset({"avx512_bf16", "amx_bf16", "bf16"}),
+    "vnni": frozenset({"avx512_vnni", "avx_vnni", "amx_int8"}),
+}
+"""Feature that engines ask for -> flags of CPUs that have it, as Linux names them: bfloat16 arithmetic on x86 and Arm,
+sums of int8 products on x86."""
 
 
 @cache
 def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Return which of the features engines ask for ("bf16") this CPU has; none is known outside Linux."""
+    """Return which of the features engines ask for this CPU has; none is known outside Linux."""
     if platform.system() != "Linux":
         return frozenset()
     for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
         key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features") and BF16_FLAGS & set(value.split()):
-            return frozenset({"bf16"})
+        if key.strip() in ("flags", "Features"):
+            has = set(value.split())
+            return frozenset(feature for feature, flags in FEATURE_FLAGS.items() if flags & has)
     return frozenset()
 
 

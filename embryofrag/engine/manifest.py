@@ -13,6 +13,8 @@ from embryofrag.errors import EmbryofragError
 MANIFEST_SCHEMA = 1
 MANIFEST_FILE = "manifest.json"
 EXPECTED_FILE = "probe_expected.npz"
+OPTIONAL = frozenset({"locator_input_px", "quantisation"})
+"""Fields of the manifest that some engines have."""
 ENGINES_FOLDER = "engines"
 DEFAULT_BACKEND = "openvino"
 """What `engines build` builds where no other is named."""
@@ -38,9 +40,11 @@ class EngineManifest:
     versions: Mapping[str, str]
     """Of embryofrag and of what compiled the engine."""
     parity: Mapping[str, float | None]
-    """The fields of `Parity`."""
+    """The fields of `Parity`; its limits are None where `quantisation` decided."""
     locator_input_px: int | None = None
     """None, and not in the file, where the model has no locator."""
+    quantisation: Mapping[str, object] | None = None
+    """``Quantisation.to_dict()`` of an int8 engine, with its accuracy; None, and not in the file, for others."""
 
     @property
     def name(self) -> str:
@@ -80,8 +84,7 @@ def rebuild_command(model_dir: Path, precision: str, backend: str = DEFAULT_BACK
 def write_manifest(folder: Path, manifest: EngineManifest) -> None:
     """Write the manifest with its own checksum."""
     content = {"schema": MANIFEST_SCHEMA, **asdict(manifest), "needs": list(manifest.needs)}
-    if manifest.locator_input_px is None:
-        del content["locator_input_px"]
+    content = {name: value for name, value in content.items() if value is not None or name not in OPTIONAL}
     document = {**content, "sha256": sha256_of_values(content)}
     (folder / MANIFEST_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
@@ -103,7 +106,7 @@ def read_manifest(folder: Path, model: ModelInfo) -> EngineManifest:
     if schema != MANIFEST_SCHEMA:
         raise EmbryofragError(f"{folder} was built by another version of embryofrag (schema {schema}); {remedy}")
     names = {field.name for field in fields(EngineManifest)}
-    if sha256_of_values(document) != stated or set(document) | {"locator_input_px"} != {"schema", *names}:
+    if sha256_of_values(document) != stated or set(document) | OPTIONAL != {"schema", *names}:
         raise EmbryofragError(f"{folder / MANIFEST_FILE} was changed after the build; {remedy}")
     del document["schema"]
     manifest = EngineManifest(**{**document, "needs": tuple(document["needs"])})

@@ -1,18 +1,21 @@
 """Engines on the CPU through OpenVINO."""
 
+import io
 import sys
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from embryofrag.engine.cache import read_entry, write_entry
 from embryofrag.engine.contract import check_images, file_stem
+from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.machine import num_cpus
 from embryofrag.engine.signal_stack import keep_signal_stack
 from embryofrag.errors import EmbryofragError
 
-PRECISIONS = {"bf16": "bf16", "fp32": "f32"}
-"""Our name of a precision -> OpenVINO's."""
+PRECISIONS = {"int8": "f32", "bf16": "bf16", "fp32": "f32"}
+"""Our name of a precision -> what OpenVINO computes floats in; an int8 graph itself says which layers are int8."""
 HEAD_FILE = "module_b_head.xml"
 
 
@@ -46,6 +49,21 @@ def module_file(module: str) -> str:
     return f"{file_stem(module)}.xml"
 
 
+def read_graph(xml: Path):
+    """Return an ``openvino.Model`` that is not compiled yet."""
+    with keep_signal_stack():
+        return import_openvino().Core().read_model(xml)
+
+
+def save_graph(graph, xml: Path, *, weights_in_fp16: bool = False) -> None:
+    """Write an ``openvino.Model`` as ``.xml`` and ``.bin``; the same model gives the same bytes."""
+    # OpenVINO numbers names through the life of a process
+    graph.set_friendly_name(xml.name)
+    for number, node in enumerate(graph.get_ordered_ops()):
+        node.set_friendly_name(f"{node.get_type_name()}_{number}")
+    import_openvino().save_model(graph, xml, compress_to_fp16=weights_in_fp16)
+
+
 class OpenVinoEngine:
     """One module, compiled for one image, with a batch spread over parallel streams.
 
@@ -62,15 +80,19 @@ class OpenVinoEngine:
         input_px: int,
         precision: str,
         num_threads: int | None = None,
+        cache_dir: Path | None = None,
     ):
+        """Load the module; with `cache_dir` from what an earlier start compiled, where that is still there."""
         self.id = engine_id
         self.module = module
         self.input_px = input_px
         num_threads = num_threads or num_cpus()
         ov = import_openvino()
-        graph = _compile(folder / module_file(module), precision, num_threads)
+        graph = _load(folder / module_file(module), precision, num_threads, cache_dir)
         self._queue = ov.AsyncInferQueue(graph, num_threads)
-        self._head = _compile(folder / HEAD_FILE, "fp32", 1).create_infer_request() if module == "b" else None
+        self._head = None
+        if module == "b":
+            self._head = _load(folder / HEAD_FILE, "fp32", 1, cache_dir).create_infer_request()
 
     def run(self, images_NHWC: np.ndarray) -> np.ndarray:
         """Run a batch; see `contract.Engine.run`."""
@@ -93,7 +115,8 @@ class OpenVinoEngine:
         del self._queue, self._head
 
 
-def _compile(xml: Path, precision: str, num_threads: int):
+def _load(xml: Path, precision: str, num_threads: int, cache_dir: Path | None):
+    """Return the compiled graph, from the cache where it lies there; None: there is no cache."""
     settings = {
         "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
         "INFERENCE_NUM_THREADS": num_threads,
@@ -103,9 +126,27 @@ def _compile(xml: Path, precision: str, num_threads: int):
     }
     try:
         with keep_signal_stack():
-            return import_openvino().Core().compile_model(xml, "CPU", settings)
+            core = import_openvino().Core()
+            if cache_dir is None:
+                return core.compile_model(xml, "CPU", settings)
+            return _load_cached(core, xml, settings, cache_dir)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise EmbryofragError(
             f"OpenVINO cannot load {xml} ({reason}): build it anew with `embryofrag engines build`"
         ) from error
+
+
+def _load_cached(core, xml: Path, settings: dict, cache_dir: Path):
+    files = [sha256_of_file(path) for path in (xml, xml.with_suffix(".bin"))]
+    machine = [core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    key = sha256_of_values([*files, import_openvino().__version__, *machine, settings])
+    kept = read_entry(cache_dir, key)
+    if kept is not None:
+        try:
+            return core.import_model(io.BytesIO(kept), "CPU", settings)
+        except RuntimeError:
+            pass  # kept by an OpenVINO that is not quite this one: compile it anew, and keep that
+    compiled = core.compile_model(xml, "CPU", settings)
+    write_entry(cache_dir, key, compiled.export_model().getvalue())
+    return compiled

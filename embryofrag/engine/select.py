@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from embryofrag.engine.backends import BACKENDS, REFERENCE, Resources
+from embryofrag.engine.cache import cache_folder
 from embryofrag.engine.contract import LOCATOR, MODULES, Engine
 from embryofrag.engine.digest import sha256_of_values
 from embryofrag.engine.machine import cpu_features
@@ -175,7 +176,10 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
             f"run: {rebuild_command(choice.model.path, 'fp32')}"
         )
     verify_files(choice.folder, manifest, choice.model.path)
-    load, resources = BACKENDS[choice.backend].load, Resources(num_threads=num_threads, device=choice.device)
+    load, resources = (
+        BACKENDS[choice.backend].load,
+        Resources(num_threads=num_threads, device=choice.device, cache_dir=cache_folder()),
+    )
     pair = _pair(choice, {module: load(choice.folder, manifest, module, resources) for module in choice.modules})
     _check_probe(pair)
     return pair
