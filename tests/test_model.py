@@ -14,6 +14,7 @@ from embryofrag.errors import EmbryofragError
 
 WEIGHTS = {module: {"w": np.zeros(3, np.float32)} for module in ("a", "b")}
 LOCATOR = dataclasses.replace(TINY, input_px=32).to_dict()
+SCOPE = dataclasses.replace(TINY, width=0.25).to_dict()
 
 
 def write(folder, **changes):
@@ -26,6 +27,11 @@ def write_with_locator(folder, weights=WEIGHTS | {"locator": WEIGHTS["a"]}, num_
         name="tiny", trained=True, network=TINY.to_dict(), crop=Crop(locator=LOCATOR, diameter_share=0.7, **changes)
     )
     return write_model(folder, header, weights, draw_discs(TINY.input_px, 2), draw_discs(32, num_probe_frames))
+
+
+def write_with_scope(folder, **changes):
+    weights = WEIGHTS | {"locator": WEIGHTS["a"], "scope": WEIGHTS["b"]}
+    return write_with_locator(folder, weights=weights, **{"scope": SCOPE} | changes)
 
 
 def edit(folder, change):
@@ -172,3 +178,45 @@ def test_refused_model_leaves_nothing(tmp_path):
     with pytest.raises(EmbryofragError, match="denominator"):
         write(tmp_path / "m", denominator="zona")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_written_scope_is_read_back(tmp_path):
+    model = write_with_scope(tmp_path / "m", scope_threshold=0.3)
+    assert model == read_model(tmp_path / "m") == pickle.loads(pickle.dumps(model))
+    assert (model.modules, model.crop.scope_threshold) == (("locator", "scope", "a", "b"), 0.3)
+    assert model.network_of("scope") == SCOPE != model.network_of("b")
+    assert np.array_equal(read_probe(model, "scope"), read_probe(model, "b"))
+    assert (tmp_path / "m" / "scope.safetensors").is_file()
+
+
+def test_id_follows_the_scope_and_is_what_it_was_without_one(tmp_path):
+    located = write_with_locator(tmp_path / "located")
+    document = json.loads((tmp_path / "located/model.json").read_text())
+    assert (located.modules, sorted(document["crop"])) == (
+        ("locator", "a", "b"),
+        ["diameter_share", "locator", "threshold"],
+    )
+    model = write_with_scope(tmp_path / "one")
+    assert write_with_scope(tmp_path / "two").id == model.id
+    assert len({model.id, located.id, write_with_scope(tmp_path / "three", scope_threshold=0.4).id}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda document: document["crop"].update(scope_threshold=0.0), "scope threshold must lie between"),
+        (lambda document: document["crop"]["scope"].pop("input_px"), "input_px"),
+        (lambda document: document["crop"]["scope"].update(input_px=32), "scope module sees the same 64 px"),
+        (lambda document: document["files"].pop("scope.safetensors"), r"no sha256 of scope\.safetensors"),
+    ],
+)
+def test_wrong_scope(tmp_path, change, message):
+    write_with_scope(tmp_path / "m")
+    edit(tmp_path / "m", change)
+    with pytest.raises(EmbryofragError, match=message):
+        read_model(tmp_path / "m")
+
+
+def test_scope_comes_with_its_weights(tmp_path):
+    with pytest.raises(EmbryofragError, match="modules locator, scope, a, b, but weights for a, b, locator"):
+        write_with_locator(tmp_path / "m", scope=SCOPE)

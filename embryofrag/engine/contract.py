@@ -12,6 +12,13 @@ MODULES = ("a", "b")
 """Module A gives masks, module B the ratio."""
 LOCATOR = "locator"
 """A third module that some models have: it sees the whole frame and finds the embryo that the others look at."""
+SCOPE = "scope"
+"""A fourth module that some models with a locator have: it says whether what the locator found is in scope.
+
+In scope is an embryo at cleavage stage; out of scope a morula, a blastocyst, a degenerate mass, an empty zona.
+"""
+NUMBER_MODULES = ("b", SCOPE)
+"""They give one number an image, from backbone and head alone; the others give masks."""
 
 
 class Engine(Protocol):
@@ -20,7 +27,7 @@ class Engine(Protocol):
     id: str
     """"<backend>-<precision>:<8 hex of what was built>", as the result rows name it."""
     module: str
-    """One of `MODULES`, or `LOCATOR`."""
+    """One of `MODULES`, `LOCATOR` or `SCOPE`."""
     input_px: int
     """Side S of the input."""
 
@@ -32,7 +39,7 @@ class Engine(Protocol):
 
         Returns:
             Module A and the locator: probabilities, float32 (N, 2, S, S), fragment and embryo. Module B: ratios,
-            float32 (N,), 0..1.
+            float32 (N,), 0..1. The scope module: probabilities of being in scope, float32 (N,).
         """
         ...
 
@@ -44,10 +51,10 @@ class Engine(Protocol):
 def file_stem(module: str) -> str:
     """Name the files of a module, without their ending.
 
-    >>> file_stem("a"), file_stem(LOCATOR)
-    ('module_a', 'locator')
+    >>> file_stem("a"), file_stem(LOCATOR), file_stem(SCOPE)
+    ('module_a', 'locator', 'scope')
     """
-    return module if module == LOCATOR else f"module_{module}"
+    return f"module_{module}" if module in MODULES else module
 
 
 def output_shape(module: str, num_images: int, input_px: int) -> tuple[int, ...]:
@@ -56,7 +63,7 @@ def output_shape(module: str, num_images: int, input_px: int) -> tuple[int, ...]
     >>> output_shape("a", 3, 512), output_shape("b", 3, 512)
     ((3, 2, 512, 512), (3,))
     """
-    return (num_images,) if module == "b" else (num_images, 2, input_px, input_px)
+    return (num_images,) if module in NUMBER_MODULES else (num_images, 2, input_px, input_px)
 
 
 def check_images(images_NHWC: np.ndarray, input_px: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from embryofrag import __version__
-from embryofrag.engine.contract import LOCATOR, MODULES, file_stem
+from embryofrag.engine.contract import LOCATOR, MODULES, SCOPE, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.errors import EmbryofragError
 
@@ -37,18 +37,36 @@ class Crop:
     """Diameter of the embryo's circle over the side of the window, above 0 and at most 1."""
     threshold: float = 0.5
     """A pixel belongs to the locator's embryo mask from this probability on."""
+    scope: Mapping[str, object] | None = None
+    """``NetworkConfig.to_dict()`` of the scope module, which sees the same window; None: the model has none."""
+    scope_threshold: float = 0.5
+    """What the window shows is out of scope where the scope module's probability is below this."""
 
     def __post_init__(self):
         if not 0 < self.diameter_share <= 1:
             raise ValueError(f"diameter_share must lie above 0 and at most at 1, not {self.diameter_share!r}")
         if not 0 < self.threshold < 1:
             raise ValueError(f"the locator's threshold must lie between 0 and 1, not {self.threshold!r}")
+        if not 0 < self.scope_threshold < 1:
+            raise ValueError(f"the scope threshold must lie between 0 and 1, not {self.scope_threshold!r}")
         _check_input_px(self.input_px)
 
     @property
     def input_px(self) -> int:
         """Side of the locator's square input."""
         return self.locator["input_px"]
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that a model has by its crop, in the order in which they run."""
+        return (LOCATOR,) if self.scope is None else (LOCATOR, SCOPE)
+
+    def to_dict(self) -> dict:
+        """Return plain values for ``model.json``; without a scope module nothing is said of it."""
+        values = asdict(self)
+        if self.scope is None:
+            del values["scope"], values["scope_threshold"]
+        return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +92,19 @@ class ModelHeader:
 
     @property
     def input_px(self) -> int:
-        """Side of the square input of modules A and B."""
+        """Side of the square input of modules A and B, and of the scope module."""
         return self.network["input_px"]
 
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules the model has, in the order in which they run."""
-        return MODULES if self.crop is None else (LOCATOR, *MODULES)
+        return MODULES if self.crop is None else (*self.crop.modules, *MODULES)
 
     def network_of(self, module: str) -> Mapping[str, object]:
         """Return the ``NetworkConfig.to_dict()`` of one of `modules`."""
-        return self.crop.locator if module == LOCATOR else self.network
+        if module in MODULES:
+            return self.network
+        return {LOCATOR: self.crop.locator, SCOPE: self.crop.scope}[module]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +170,7 @@ def read_model(model_dir: Path) -> ModelInfo:
 
 
 def read_probe(model: ModelInfo, module: str = "a") -> np.ndarray:
-    """Return the probe frames of a module, uint8 (N, S, S, 3); modules A and B share theirs.
+    """Return the probe frames of a module, uint8 (N, S, S, 3); all but the locator share theirs.
 
     Raises:
         EmbryofragError: the file is missing, changed, or does not hold such frames.
@@ -257,7 +277,7 @@ def _to_document(header: ModelHeader, files: Mapping[str, str]) -> dict:
         "denominator": header.denominator,
         "provenance": dict(header.provenance),
         "calibration": None if header.calibration is None else dict(header.calibration),
-        **({} if header.crop is None else {"crop": asdict(header.crop)}),
+        **({} if header.crop is None else {"crop": header.crop.to_dict()}),
         "files": dict(files),
         "created_by": f"embryofrag {__version__}",
     }
@@ -288,6 +308,8 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
     if model.denominator not in DENOMINATORS:
         raise ValueError(f"denominator must be one of {', '.join(DENOMINATORS)}, not {model.denominator!r}")
     _check_input_px(model.input_px)
+    if SCOPE in model.modules and model.crop.scope["input_px"] != model.input_px:
+        raise ValueError(f"the scope module sees the same {model.input_px} px as modules A and B")
     missing = {PROBE_FILE, *map(weights_file, model.modules)} - set(model.files)
     if missing:
         raise ValueError(f"no sha256 of {', '.join(sorted(missing))}")

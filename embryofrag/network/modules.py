@@ -69,5 +69,6 @@ class RatioFromPooled(nn.Module):
         return torch.sigmoid(self.mlp.ratio_logit(self.mlp.to_latent(pooled)))
 
 
-DEPLOYED = {"a": ModuleA, "b": ModuleB, "locator": ModuleA}
-"""By the module's name; the locator is a small network of the same kind, of which only the embryo mask is used."""
+DEPLOYED = {"a": ModuleA, "b": ModuleB, "locator": ModuleA, "scope": ModuleB}
+"""By the module's name; locator and scope are small networks of the same kind, used for the embryo mask alone and for
+the probability of being in scope in place of the ratio."""
