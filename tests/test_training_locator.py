@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_runs import TINY, draw_data_set, tiny_config
 
-from embryofrag.engine.contract import LOCATOR
+from embryofrag.engine.contract import LOCATOR, SCOPE
 from embryofrag.engine.model import read_model, read_probe
 from embryofrag.engine.select import choose_engine, load_pair
 from embryofrag.errors import EmbryofragError
 from embryofrag.grading.schemes import SCHEMES
+from embryofrag.training.dataset import FrameDataset
 from embryofrag.training.locator import SIDE_SHARES, draw_window, open_locator, place_rows
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.train import train
@@ -76,6 +77,24 @@ def test_a_cropping_run_delivers_its_locator(whole_frames, tmp_path):
     assert open_locator(model.path).weights.read_bytes() == open_locator(locator).weights.read_bytes()
 
 
+def test_a_row_with_a_ratio_and_no_masks_teaches_that_ratio(whole_frames, tmp_path):
+    cells = grade_only(tmp_path, 3, grade="", ratio="1")
+    rows = read_manifest(write_manifest(tmp_path, [cells, paired(tmp_path, 1)]), SCHEME)
+    assert [row.kind for row in rows] == ["ratio_only", "paired"]
+    sample = FrameDataset(rows, 32, scheme=SCHEME, augment=None, seed=0)[0]
+    assert sample.ratio_N.item() == 1.0 and not sample.has_masks_N.item()
+    assert place_rows(rows, open_locator(whole_frames[1]), diameter_share=0.7, seed=0)[0].window is not None
+
+
+def test_a_scope_module_is_module_b_of_another_model(whole_frames, tmp_path):
+    manifest, locator = whole_frames
+    scope = train(cropping(locator, "B", epochs=1), manifest, tmp_path / "scope", quiet=True)
+    config = cropping(locator, epochs=1, scope=str(scope))
+    model = read_model(train(config, manifest, tmp_path / "model", quiet=True))
+    assert model.modules == (LOCATOR, SCOPE, "a", "b") and model.network_of(SCOPE) == TINY.to_dict()
+    assert (model.path / "scope.safetensors").read_bytes() == (scope / "module_b.safetensors").read_bytes()
+
+
 def test_a_killed_cropping_run_goes_on_as_the_same(whole_frames, tmp_path):
     manifest, locator = whole_frames
     with pytest.raises(EmbryofragError, match="another diameter_share"):
@@ -92,6 +111,7 @@ def test_a_killed_cropping_run_goes_on_as_the_same(whole_frames, tmp_path):
         ({"locator": "somewhere"}, "needs a locator"),
         ({"crop": "zona", "locator": "somewhere"}, "crop must be one of"),
         ({"crop": "embryo", "locator": "somewhere", "diameter_share": 1.2}, "diameter_share"),
+        ({"scope": "somewhere"}, "scope module looks at a crop"),
     ],
 )
 def test_half_a_crop_is_refused(changes, message):

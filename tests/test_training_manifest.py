@@ -95,8 +95,7 @@ BAD_CELLS = {
     "ratio with a comma": (lambda folder: {"ratio": "0,1"}, "'0,1' is no number in 0..1"),
     "ratio not a number": (lambda folder: {"ratio": "nan"}, "'nan' is no number in 0..1"),
     "unknown grade": (lambda folder: {"grade": "E"}, "'E' is none of A, B, C, D"),
-    "no label": (lambda folder: {"fragment_mask": "", "embryo_mask": ""}, "neither masks nor grade"),
-    "ratio alone": (lambda folder: {"fragment_mask": "", "embryo_mask": "", "ratio": "0.1"}, "ratio without masks"),
+    "no label": (lambda folder: {"fragment_mask": "", "embryo_mask": ""}, "neither masks nor ratio nor grade"),
     "well alone": (lambda folder: {"well": "3"}, "a well without its slide"),
 }
 

@@ -2,6 +2,7 @@
 
     python tools/reference_model.py draw --out reference
     python tools/reference_model.py locator --out reference
+    python tools/reference_model.py scope --out reference
     OMP_NUM_THREADS=1 python tools/reference_model.py module A --out reference &
     OMP_NUM_THREADS=1 python tools/reference_model.py module C --out reference &
     wait
@@ -9,11 +10,13 @@
     python tools/reference_model.py ship --out reference
 
 Module A comes from experiment A and module B from experiment C of arXiv 2511.18454, both from random weights; the
-locator is an experiment A on whole frames. On two cores the two modules train best side by side, one thread each. A
-step that was killed goes on where it was; a finished one is left as it is. `tools/reference_card.py` then measures the
-model and writes its card.
+locator is an experiment A on whole frames, and the scope module an experiment B that learns 1 for frames of one
+cleavage-stage embryo and 0 for what is out of scope. On two cores the two modules train best side by side, one thread
+each. A step that was killed goes on where it was; a finished one is left as it is. `tools/reference_card.py` then
+measures the model and writes its card.
 """
 
+import csv
 import os
 import shutil
 from dataclasses import replace
@@ -40,11 +43,22 @@ from embryofrag.training.train import TRAINING_FOLDER, train
 SHIPPED_DIR = Path(__file__).resolve().parents[1] / "engines" / "reference"
 FRAMES = {"frames": (9000, 41), "held_out": (900, 42)}
 """Folder -> number of frames and seed: those that train and calibrate, and those of the card."""
+LIGHTLESS = ("blank", "black")
+"""Stages in which there is nothing to look at: the locator's task alone."""
 MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
 LOCATOR = replace(
     change_phases(EXPERIMENTS["A"](), epochs=2, patience=0, lr=3e-3),
     network=NetworkConfig(backbone="resnet18", width=0.25, input_px=128, aspp_rates=(1, 2, 3)),
     init="random",
+    batch_size=16,
+    val_frac=0.05,
+    test_frac=0.05,
+)
+SCOPE = replace(
+    change_phases(EXPERIMENTS["B"](), epochs=2, patience=0, lr=2e-3),
+    network=NetworkConfig(backbone="resnet18", width=0.25, input_px=256, aspp_rates=(2, 4, 6)),
+    init="random",
+    precise_loss="soft_bce",
     batch_size=16,
     val_frac=0.05,
     test_frac=0.05,
@@ -96,6 +110,20 @@ def locator(out: Path) -> None:
 
 
 @main.command()
+@out_option
+def scope(out: Path) -> None:
+    """Train the scope module on the windows that the locator finds."""
+    manifest = out / "frames" / "scope.csv"
+    with (out / "frames" / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["stage"] not in LIGHTLESS]
+    with manifest.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ("image", "ratio", "patient", "slide", "well", "stage"), extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(row | {"ratio": "1" if row["ratio"] else "0"} for row in rows)
+    train_or_resume(replace(SCOPE, crop="embryo", locator=str(out / "locator")), out, "scope", manifest)
+
+
+@main.command()
 @click.argument("name", type=click.Choice(["A", "C"]))
 @out_option
 def module(name: str, out: Path) -> None:
@@ -137,7 +165,7 @@ def ship(out: Path) -> None:
 
 def modules_config(out: Path) -> TrainConfig:
     """Return the recipe of both modules."""
-    return replace(MODULES, crop="embryo", locator=str(out / "locator"))
+    return replace(MODULES, crop="embryo", locator=str(out / "locator"), scope=str(out / "scope"))
 
 
 def only(name: str, config: TrainConfig) -> TrainConfig:
@@ -150,10 +178,10 @@ def only(name: str, config: TrainConfig) -> TrainConfig:
     return replace(config, experiment=name, phases=phases, module_a=name, module_b=name)
 
 
-def train_or_resume(config: TrainConfig, out: Path, name: str) -> None:
+def train_or_resume(config: TrainConfig, out: Path, name: str, manifest: Path | None = None) -> None:
     """Train into a folder, or go on with what a killed run left there."""
     folder = out / name
-    train(config, out / "frames" / "manifest.csv", folder, resume=(folder / TRAINING_FOLDER).exists())
+    train(config, manifest or out / "frames" / "manifest.csv", folder, resume=(folder / TRAINING_FOLDER).exists())
     click.echo(f"{folder / MODEL_FILE}: trained")
 
 

@@ -27,6 +27,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--crop", type=click.Choice(["frame", "embryo"]),
     help="Look at whole frames, or at a window around the embryo that a locator finds. [default: frame]")  # fmt: skip
 @click.option("--locator", help="Model folder to take the locator from. [default: the reference model]")
+@click.option("--scope", help="Model folder whose module B says whether the window shows a cleavage-stage embryo.")
 @click.option("--epochs", type=int, help="Epochs of each phase, at most. [default: by the recipe]")
 @click.option("--patience", type=int, help="Epochs without a better validation loss before a phase ends; 0: never.")
 @click.option("--lr", type=float, help="Peak learning rate of every phase. [default: by the recipe]")

@@ -102,6 +102,8 @@ class TrainConfig:
     a locator that is a little wrong."""
     locator: str = ""
     """Model folder that the locator comes from, where `crop` is "embryo"."""
+    scope: str = ""
+    """Model folder whose module B says, for such a crop, whether it shows a cleavage-stage embryo; "": none does."""
     precise_loss: str = "l1"
     """L_reg on rows with a ratio: "l1" (the paper's), or "soft_bce" with a gradient also where the sigmoid is flat."""
     batch_size: int = 8
@@ -146,6 +148,8 @@ class TrainConfig:
             raise ValueError(f"crop must be one of {', '.join(CROPS)}, not {self.crop!r}")
         if (self.crop == "embryo") != bool(self.locator):
             raise ValueError("a crop of the embryo needs a locator, and whole frames have none")
+        if self.scope and self.crop != "embryo":
+            raise ValueError("a scope module looks at a crop of the embryo: choose crop embryo, or leave it out")
         if not 0.3 <= self.diameter_share <= 0.95:
             raise ValueError(f"diameter_share must lie in 0.3..0.95, not at {self.diameter_share!r}")
         if self.precision not in PRECISIONS:

@@ -242,7 +242,7 @@ def _choose_window(row: Row, frame: LabelledFrame, diameter_share: float) -> Win
 def _true_ratio(row: Row, frame: LabelledFrame, box: Letterbox) -> float:
     """The row's ratio, or that of the masks where the canvas does not show the whole embryo (one of several)."""
     if frame.fragment is None:
-        return float("nan")
+        return float("nan") if row.ratio is None else row.ratio
     shows_all = np.count_nonzero(frame.embryo[box.region]) == np.count_nonzero(frame.embryo)
     if row.ratio is not None and shows_all:
         return row.ratio

@@ -14,8 +14,17 @@ import numpy as np
 import torch
 
 from embryofrag.archive import blank_overlay
-from embryofrag.engine.contract import LOCATOR
-from embryofrag.engine.model import MODEL_FILE, Crop, ModelHeader, ModelInfo, write_model
+from embryofrag.engine.contract import LOCATOR, SCOPE
+from embryofrag.engine.model import (
+    MODEL_FILE,
+    Crop,
+    ModelHeader,
+    ModelInfo,
+    read_model,
+    verified_file,
+    weights_file,
+    write_model,
+)
 from embryofrag.engine.select import choose_engine, load_pair
 from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.schemes import SCHEMES
@@ -111,8 +120,11 @@ def gather_model(
     probes = [draw_probe(split.val, config)]
     if config.crop == "embryo":
         locator = open_locator(Path(config.locator))
-        header = replace(header, crop=describe_crop(config, locator))
+        scope = read_model(Path(config.scope)) if config.scope else None
+        header = replace(header, crop=describe_crop(config, locator, scope))
         modules[LOCATOR] = load_arrays(locator.weights)
+        if scope is not None:
+            modules[SCOPE] = load_arrays(verified_file(scope, weights_file("b")))
         probes.append(draw_locator_probe(split.val, locator))
     return header, modules, probes
 
@@ -167,9 +179,14 @@ def untrained_modules(config: TrainConfig) -> list[str]:
     return untrained
 
 
-def describe_crop(config: TrainConfig, locator: Locator) -> Crop:
-    """Return how the model looks twice."""
-    return Crop(locator=locator.network, diameter_share=config.diameter_share, threshold=locator.threshold)
+def describe_crop(config: TrainConfig, locator: Locator, scope: ModelInfo | None) -> Crop:
+    """Return how the model looks twice, and what says whether it looks at a cleavage-stage embryo."""
+    return Crop(
+        locator=locator.network,
+        diameter_share=config.diameter_share,
+        threshold=locator.threshold,
+        scope=None if scope is None else dict(scope.network),
+    )
 
 
 def draw_probe(rows: Sequence[Row], config: TrainConfig) -> np.ndarray:

@@ -5,13 +5,13 @@
 | image                           | the frame                                                                    |
 | fragment_mask, embryo_mask      | 8-bit PNG of 0 and 255, of the image's size                                  |
 | labelme                         | LabelMe JSON with polygons ``cell`` and ``fragment``, instead of both masks  |
-| ratio                           | 0..1, where it is known better than from the masks                           |
+| ratio                           | 0..1, where it is known better than from the masks, or without masks         |
 | grade                           | a grade of the scheme in use                                                 |
 | patient, slide, well            | whose embryo it is: rows of one patient never end in two parts of a split    |
 | stage                           | free text such as ``4-cell``                                                 |
 
 Paths are relative to the manifest, blank cells mean none, other columns are ignored. A row with masks is *paired*;
-a row with a grade alone is *grade-only*.
+one without is *ratio-only* if it states a ratio, else *grade-only*.
 """
 
 import csv
@@ -172,11 +172,8 @@ def _find_cell_trouble(cell: dict[str, str], scheme: Scheme) -> str | None:
         return f"has a {masks[0]} alone; a paired row needs both masks or a LabelMe file"
     if masks and cell["labelme"]:
         return "has masks and a LabelMe file; keep one of them"
-    if not masks and not cell["labelme"]:
-        if cell["ratio"]:
-            return "has a ratio without masks; a row without masks states a grade alone"
-        if not cell["grade"]:
-            return "has neither masks nor grade"
+    if not masks and not (cell["labelme"] or cell["ratio"] or cell["grade"]):
+        return "has neither masks nor ratio nor grade"
     if cell["ratio"] and not _is_ratio(cell["ratio"]):
         return f"the ratio {cell['ratio']!r} is no number in 0..1"
     if cell["grade"] and cell["grade"] not in scheme.grades:
@@ -225,7 +222,7 @@ def _look_at(row: Row) -> tuple[bytes, float | None] | Problem:
 def _settle_ratio(row: Row, frame: LabelledFrame) -> float | None:
     """The ratio given, else the masks'; None for a grade-only row and for an empty well."""
     if frame.fragment is None:
-        return None
+        return row.ratio
     areas = measure_masks(frame.fragment, frame.embryo)
     outside_px = frame.fragment.sum() - areas.fragment_area_px
     if outside_px > MAX_OUTSIDE_SHARE * frame.fragment.sum():

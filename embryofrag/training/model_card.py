@@ -149,6 +149,7 @@ def count_rows(rows: Iterable[Row], scheme: Scheme) -> dict[str, int]:
         "frames": len(rows),
         "groups": len({row.group for row in rows}),
         "paired": sum(row.kind == "paired" for row in rows),
+        "ratio-only": sum(row.kind == "ratio_only" for row in rows),
         "grade-only": sum(row.kind == "grade_only" for row in rows),
         **{f"grade {grade}": grades[grade] for grade in scheme.grades},
         "without a grade": grades[None],

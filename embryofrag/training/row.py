@@ -33,8 +33,10 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """``paired`` with masks, else ``grade_only``."""
-        return "paired" if self.labelme or self.fragment_mask else "grade_only"
+        """``paired`` with masks, else ``ratio_only`` or ``grade_only``."""
+        if self.labelme or self.fragment_mask:
+            return "paired"
+        return "grade_only" if self.ratio is None else "ratio_only"
 
     @property
     def group(self) -> str:
