@@ -19,19 +19,30 @@ measures the model and writes its card.
 import csv
 import os
 import shutil
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 
 import click
+import numpy as np
 
 from embryofrag.engine.build import build_engines
-from embryofrag.engine.model import MODEL_FILE, read_model
+from embryofrag.engine.contract import LOCATOR
+from embryofrag.engine.model import (
+    MODEL_FILE,
+    ModelHeader,
+    read_model,
+    read_probe,
+    verified_file,
+    weights_file,
+    write_model,
+)
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.config import NetworkConfig
 from embryofrag.phantom import write_frames
 from embryofrag.phantom.dataset import Mix
 from embryofrag.training.config import TrainConfig, change_phases
-from embryofrag.training.delivery import deliver_model
+from embryofrag.training.delivery import deliver_model, load_arrays
 from embryofrag.training.evaluate import SPLIT_FILE
 from embryofrag.training.experiments import EXPERIMENTS
 from embryofrag.training.locator import open_locator, place_rows
@@ -41,12 +52,14 @@ from embryofrag.training.split import read_split
 from embryofrag.training.train import TRAINING_FOLDER, train
 
 SHIPPED_DIR = Path(__file__).resolve().parents[1] / "engines" / "reference"
+PRECISIONS = ("int8", "fp32")
+"""Engines that ship: the fastest, and one for any CPU."""
 FRAMES = {"frames": (9000, 41), "held_out": (900, 42)}
 """Folder -> number of frames and seed: those that train and calibrate, and those of the card."""
 LIGHTLESS = ("blank", "black")
 """Stages in which there is nothing to look at: the locator's task alone."""
 MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
-LOCATOR = replace(
+LOCATOR_RECIPE = replace(
     change_phases(EXPERIMENTS["A"](), epochs=2, patience=0, lr=3e-3),
     network=NetworkConfig(backbone="resnet18", width=0.25, input_px=128, aspp_rates=(1, 2, 3)),
     init="random",
@@ -54,7 +67,7 @@ LOCATOR = replace(
     val_frac=0.05,
     test_frac=0.05,
 )
-SCOPE = replace(
+SCOPE_RECIPE = replace(
     change_phases(EXPERIMENTS["B"](), epochs=2, patience=0, lr=2e-3),
     network=NetworkConfig(backbone="resnet18", width=0.25, input_px=256, aspp_rates=(2, 4, 6)),
     init="random",
@@ -63,7 +76,7 @@ SCOPE = replace(
     val_frac=0.05,
     test_frac=0.05,
 )
-MODULES = replace(
+MODULES_RECIPE = replace(
     change_phases(EXPERIMENTS["dual"](), epochs=4, patience=0, lr=2e-3),
     network=NetworkConfig(backbone="resnet34", width=0.5, input_px=256, aspp_rates=(2, 4, 6)),
     init="random",
@@ -106,7 +119,7 @@ def draw(out: Path, scale: float) -> None:
 @out_option
 def locator(out: Path) -> None:
     """Train the locator on whole frames."""
-    train_or_resume(LOCATOR, out, "locator")
+    train_or_resume(LOCATOR_RECIPE, out, "locator")
 
 
 @main.command()
@@ -120,7 +133,7 @@ def scope(out: Path) -> None:
         writer = csv.DictWriter(file, ("image", "ratio", "patient", "slide", "well", "stage"), extrasaction="ignore")
         writer.writeheader()
         writer.writerows(row | {"ratio": "1" if row["ratio"] else "0"} for row in rows)
-    train_or_resume(replace(SCOPE, crop="embryo", locator=str(out / "locator")), out, "scope", manifest)
+    train_or_resume(replace(SCOPE_RECIPE, crop="embryo", locator=str(out / "locator")), out, "scope", manifest)
 
 
 @main.command()
@@ -151,27 +164,40 @@ def pair(out: Path) -> None:
 @main.command()
 @out_option
 def ship(out: Path) -> None:
-    """Compile the engines and copy what runs need of the model to engines/reference."""
+    """Round the weights to half precision, compile the engines, and put all into engines/reference."""
     model = read_model(out / "model")
-    for precision in ("bf16", "fp32"):
-        click.echo(f"{build_engines(model.path, precision=precision).name}: built")
+    folder = out / SHIPPED_DIR.name
+    shutil.rmtree(folder, ignore_errors=True)
+    header = ModelHeader(**{field.name: getattr(model, field.name) for field in fields(ModelHeader)})
+    weights = {module: halve(load_arrays(verified_file(model, weights_file(module)))) for module in model.modules}
+    write_model(folder, replace(header, name=folder.name), weights, read_probe(model, "a"), read_probe(model, LOCATOR))
+    for precision in PRECISIONS:
+        report = build_engines(folder, precision=precision)
+        click.echo(f"{report.name}: {report.size_bytes:,} bytes; {report.accuracy or report.parity}")
     shutil.rmtree(SHIPPED_DIR, ignore_errors=True)
-    leave_out = shutil.ignore_patterns(TRAINING_FOLDER, "*.png", "predictions.csv", SPLIT_FILE)
-    shutil.copytree(model.path, SHIPPED_DIR, ignore=leave_out)
-    click.echo(
-        f"{SHIPPED_DIR}: {sum(path.stat().st_size for path in SHIPPED_DIR.rglob('*') if path.is_file()):,} bytes"
-    )
+    shutil.copytree(folder, SHIPPED_DIR)
+    size_bytes = sum(path.stat().st_size for path in SHIPPED_DIR.rglob("*") if path.is_file())
+    click.echo(f"{SHIPPED_DIR}: {size_bytes:,} bytes")
+
+
+def halve(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Round the weights of layers to float16, which halves the files; vectors stay as they are.
+
+    >>> {name: str(array.dtype) for name, array in halve({"w": np.ones((2, 2), "f"), "b": np.ones(2, "f")}).items()}
+    {'w': 'float16', 'b': 'float32'}
+    """
+    return {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in state.items()}
 
 
 def modules_config(out: Path) -> TrainConfig:
     """Return the recipe of both modules."""
-    return replace(MODULES, crop="embryo", locator=str(out / "locator"), scope=str(out / "scope"))
+    return replace(MODULES_RECIPE, crop="embryo", locator=str(out / "locator"), scope=str(out / "scope"))
 
 
 def only(name: str, config: TrainConfig) -> TrainConfig:
     """Return the recipe of one of the two experiments alone.
 
-    >>> only("C", MODULES).experiment
+    >>> only("C", MODULES_RECIPE).experiment
     'C'
     """
     phases = tuple(phase for phase in config.phases if phase.name == name)
