@@ -31,14 +31,11 @@ def cache_folder() -> Path | None:
 
 
 def read_entry(folder: Path, key: str) -> bytes | None:
-    """Return what was kept under a key; None where there is nothing, or not what was written."""
+    """Return what was kept under a key; None where nothing can be read, or not what was written."""
     try:
         entry = memoryview(_entry_path(folder, key).read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        _say_once(folder, error.strerror)
-        return None
+    except OSError:
+        return None  # where more than the entry is missing, writing it will say so
     content = entry[_DIGEST_BYTES:]
     return bytes(content) if hashlib.sha256(content).digest() == entry[:_DIGEST_BYTES] else None
 
