@@ -36,7 +36,11 @@ def run_demo(
     write_archive(out / "drawn", seed=seed, num_embryos=NUM_EMBRYOS, frames_per_embryo=FRAMES_PER_EMBRYO)
     choice = choose_engine(find_shipped(DEFAULT_MODEL) or shipped_model(FALLBACK_MODEL))
     announce(choice)
-    grading = GradingSettings(mask_threshold=choice.model.mask_threshold, denominator=choice.model.denominator)
+    grading = GradingSettings(
+        mask_threshold=choice.model.mask_threshold,
+        scope_threshold=choice.model.scope_threshold,
+        denominator=choice.model.denominator,
+    )
     settings = RunSettings(grading=grading, calibration=read_calibration(choice.model, grading), overlays=True)
     return grade_archive(out / "drawn" / "archive", out / "results", choice, settings, notify), choice
 

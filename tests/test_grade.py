@@ -24,7 +24,7 @@ from embryofrag.run.supervisor import Clock, Supervisor
 FRAME_COLUMNS = [
     "frame", "source", "run", "hpi", "focal_um", "um_per_px", "outcome", "ratio_mask", "ratio_reg", "grade", "scheme",
     "denominator", "fragment_area_px", "embryo_area_px", "num_fragments", "referred", "refer_reasons", "model",
-    "engine_a", "engine_b", "ratio_lo90", "ratio_hi90", "grade_probabilities",
+    "engine_a", "engine_b", "ratio_lo90", "ratio_hi90", "grade_probabilities", "in_scope",
 ]  # fmt: skip
 
 
@@ -72,6 +72,7 @@ def test_frames_have_their_rows_in_the_order_of_their_runs(graded):
         inside = rows["fragment_area_px"] / rows["embryo_area_px"]
         np.testing.assert_allclose(rows["ratio_mask"], inside, atol=5e-5)
         assert rows["ratio_reg"].between(0, 1).all()
+        assert frames["in_scope"].isna().all()
 
 
 def test_masks_lie_on_the_frame_pixel_for_pixel(graded, drawn_export):

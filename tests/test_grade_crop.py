@@ -1,9 +1,12 @@
 """`grade` with a model that looks twice, as a whole run."""
 
 import json
+import subprocess
+from dataclasses import replace
 
+import pandas as pd
 import pytest
-from conftest import contents, run_grade
+from conftest import EMBRYOFRAG, contents, run_grade
 from tiny_model import write_tiny_model_with_locator
 
 from embryofrag.engine.build import build_engines
@@ -17,6 +20,15 @@ def located_dir(tmp_path_factory):
     """A tiny model with a locator and its fp32 engine; not to be changed."""
     folder = tmp_path_factory.mktemp("models") / "located"
     write_tiny_model_with_locator(folder)
+    build_engines(folder, precision="fp32")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scoped_dir(tmp_path_factory):
+    """Another with a scope module that takes every frame, at about 0.12, to be out of scope; not to be changed."""
+    folder = tmp_path_factory.mktemp("models") / "scoped"
+    write_tiny_model_with_locator(folder, scope_threshold=0.5)
     build_engines(folder, precision="fp32")
     return folder
 
@@ -53,3 +65,30 @@ def test_choice_of_the_crop_decides_the_result_key(located_dir):
         result_key(settings, choose_engine(located_dir, crop=crop)) for crop in ("auto", "embryo", "frame")
     )
     assert auto == embryo != frame
+
+
+def test_frames_out_of_scope_are_graded_and_referred(drawn_export, scoped_dir, tmp_path):
+    out = tmp_path / "out"
+    run = run_grade(drawn_export, out, scoped_dir)
+    assert run.returncode == 0, run.stderr
+    assert record(out)["engines"]["engine_scope"][:14] == "openvino-fp32:"
+    frames = pd.concat(pd.read_csv(path) for path in sorted((out / "embryos").glob("*.csv")))
+    graded = frames[frames["outcome"] == "graded"]
+    assert len(graded) and graded["in_scope"].between(0.05, 0.3).all() and graded["referred"].all()
+    assert graded["refer_reasons"].str.split().str[0].eq("out_of_scope").all()
+    embryos = pd.read_csv(out / "embryos.csv")
+    assert embryos[embryos["num_graded"] > 0]["refer_reasons"].str.contains("frames_referred").all()
+    report = subprocess.run([*EMBRYOFRAG, "report", str(out)], capture_output=True, text=True, check=False)
+    assert report.returncode == 0, report.stderr
+
+
+def test_scope_decides_the_result_key(scoped_dir):
+    choice = choose_engine(scoped_dir)
+    keys = {
+        result_key(
+            RunSettings(grading=GradingSettings(scope_threshold=threshold)), replace(choice, engine_scope_id=name)
+        )
+        for threshold in (0.5, 0.4)
+        for name in ("one", "other")
+    }
+    assert len(keys) == 4

@@ -103,6 +103,15 @@ def test_focus_refers():
     assert grade(draw_masks(), 0.17, focus=None).refer_reasons == ()
 
 
+@pytest.mark.parametrize(("scope", "reasons"), [(None, ()), (0.39, ("out_of_scope",)), (0.4, ()), (1.0, ())])
+@pytest.mark.parametrize("denominator", ["embryo", "image"])
+def test_out_of_scope_is_graded_and_referred(denominator, scope, reasons):
+    settings = GradingSettings(scope_threshold=0.4, denominator=denominator)
+    verdict = grade(draw_masks(), 0.05, settings, scope=scope, areas=measure_masks(*draw_masks(12), "image"))
+    assert (verdict.outcome, verdict.grade, verdict.refer_reasons) == (Outcome.GRADED, "A", reasons)
+    assert verdict.referred is bool(reasons)
+
+
 @pytest.mark.parametrize("ratio_reg", [float("nan"), -0.1, 1.1])
 def test_refuses_a_ratio_that_is_none(ratio_reg):
     with pytest.raises(ValueError, match=r"0\.\.1"):
@@ -125,6 +134,8 @@ def test_settings_travel_and_hash():
         {"scheme": "gardner"},
         {"denominator": "zona"},
         {"mask_threshold": 0.0},
+        {"scope_threshold": -0.1},
+        {"scope_threshold": float("nan")},
         {"mask_threshold": float("nan")},
         {"min_embryo_share": 1.0},
         {"min_embryo_share": -0.1},

@@ -71,6 +71,18 @@ def test_a_ledger_of_another_schema_is_refused(tmp_path):
         pass
 
 
+def test_a_ledger_from_before_a_column_gets_it(tmp_path):
+    with open_ledger(tmp_path) as ledger:
+        ledger.record([item("a", ratio_reg=0.25)])
+    with sqlite3.connect(tmp_path / LEDGER_NAME) as older:
+        older.execute("ALTER TABLE items DROP COLUMN in_scope")
+    with open_ledger(tmp_path) as ledger:
+        assert (ledger.item("a").ratio_reg, ledger.item("a").in_scope) == (0.25, None)
+        ledger.record([item("a", in_scope=0.75)])
+    with open_ledger(tmp_path) as ledger:
+        assert ledger.item("a").in_scope == 0.75
+
+
 def test_a_damaged_ledger_is_one_sentence(tmp_path):
     (tmp_path / LEDGER_NAME).write_bytes(b"no database at all, but long enough to be read as a header" * 20)
     with pytest.raises(LedgerError, match=r"cannot be used .*not a database"), open_ledger(tmp_path):

@@ -36,6 +36,19 @@ def test_locator_is_held_to_the_limit_by_itself():
     assert compare_answers(answers(), answers()).locator_differ_frac is None
 
 
+def scoped(shift: float) -> Answers:
+    return replace(answers(), scopes_N=np.array([0.5, 0.75 + shift], np.float32))
+
+
+def test_scope_has_a_limit_of_its_own():
+    parity = compare_answers(scoped(0), scoped(0.0195))
+    assert (round(parity.scope_max_difference, 4), parity.ratio_max_difference, parity.passed) == (0.0195, 0.0, True)
+    assert str(parity).endswith("scope by at most 0.019500 (limit 0.02)")
+    assert not compare_answers(scoped(0), scoped(0.0205)).passed
+    assert not compare_answers(scoped(0), scoped(np.nan)).passed
+    assert compare_answers(answers(), answers()).scope_max_difference is None
+
+
 def test_not_a_number_does_not_pass():
     assert not compare_answers(answers(), answers(0, np.nan)).passed
 
@@ -43,7 +56,8 @@ def test_not_a_number_does_not_pass():
 def test_packed_answers_come_back():
     packed = pack_answers(answers(7))
     one = unpack_answers(packed, 1)
-    assert one.locator_masks_NHW is None
+    assert one.locator_masks_NHW is one.scopes_N is None
+    assert np.array_equal(unpack_answers(pack_answers(scoped(0)), 1).scopes_N, [np.float32(0.5)])
     back = unpack_answers(pack_answers(located(30)), 1)
     assert np.array_equal(back.locator_masks_NHW, located(30).locator_masks_NHW[:1])
     assert np.array_equal(one.masks_NKHW, answers(7).masks_NKHW[:1])

@@ -53,6 +53,9 @@ class CountingEngines:
     def ratios(self, images_NHWC):
         return np.full(len(images_NHWC), 0.3, np.float32)
 
+    def scopes(self, images_NHWC):
+        return None
+
 
 class LocatingEngines(CountingEngines):
     """Engines with a locator that finds the frames' only bright part, or what it is told."""

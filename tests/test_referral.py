@@ -56,9 +56,13 @@ def test_reasons(changes, reasons):
 def test_reasons_come_in_fixed_order():
     unclear = dataclasses.replace(CLEAR, largest_share=0.5, num_embryos=2)
     torn = {"A": 0.4, "B": 0.3, "C": 0.3}
-    everything = refer_with(ratio_reg=0.10, ratio_mask=0.9, embryo=unclear, focus=0.1, grade_probabilities=torn)
+    everything = refer_with(
+        ratio_reg=0.10, ratio_mask=0.9, embryo=unclear, focus=0.1, grade_probabilities=torn, out_of_scope=True
+    )
     assert everything == REASONS
-    assert " ".join(REASONS) == "modules_disagree near_cut unsure_grade unclear_embryo several_embryos soft_focus"
+    assert " ".join(REASONS) == (
+        "out_of_scope modules_disagree near_cut unsure_grade unclear_embryo several_embryos soft_focus"
+    )
 
 
 @pytest.mark.parametrize(("likeliest", "reasons"), [(0.49, ("unsure_grade",)), (0.5, ())])

@@ -11,6 +11,7 @@ from embryofrag.network.seeded import module_weights, seeded_network
 
 TINY = NetworkConfig(backbone="resnet18", width=0.125, input_px=64)
 TINY_LOCATOR = replace(TINY, input_px=32)
+TINY_SCOPE = replace(TINY, injection=False)
 LOCATOR_SHARES = (0.05, 0.3)
 """Masks that leave something to crop to."""
 
@@ -39,15 +40,20 @@ def write_tiny_model(
     return write_model(out, header, {"a": weights, "b": weights}, frames)
 
 
-def write_tiny_model_with_locator(out: Path, *, diameter_share: float = 0.7, num_probe_frames: int = 4) -> ModelInfo:
-    """Write an untrained model folder whose modules look at the embryo that its locator finds."""
+def write_tiny_model_with_locator(
+    out: Path, *, diameter_share: float = 0.7, num_probe_frames: int = 4, scope_threshold: float | None = None
+) -> ModelInfo:
+    """Write an untrained model folder whose modules look at the embryo that its locator finds.
+
+    With a `scope_threshold` it has a scope module too, whose probabilities lie near 0.12.
+    """
     frames, whole = draw_discs(TINY.input_px, num_probe_frames), draw_discs(TINY_LOCATOR.input_px, num_probe_frames)
     weights = module_weights(seeded_network(TINY, 0, frames))
     locator = module_weights(seeded_network(TINY_LOCATOR, 1, whole, LOCATOR_SHARES))
-    header = ModelHeader(
-        name="located",
-        trained=False,
-        network=TINY.to_dict(),
-        crop=Crop(locator=TINY_LOCATOR.to_dict(), diameter_share=diameter_share),
-    )
-    return write_model(out, header, {"a": weights, "b": weights, "locator": locator}, frames, whole)
+    modules = {"a": weights, "b": weights, "locator": locator}
+    crop = Crop(locator=TINY_LOCATOR.to_dict(), diameter_share=diameter_share)
+    if scope_threshold is not None:
+        modules["scope"] = module_weights(seeded_network(TINY_SCOPE, 2, frames))
+        crop = replace(crop, scope=TINY_SCOPE.to_dict(), scope_threshold=scope_threshold)
+    header = ModelHeader(name="located", trained=False, network=TINY.to_dict(), crop=crop)
+    return write_model(out, header, modules, frames, whole)

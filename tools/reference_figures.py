@@ -85,7 +85,11 @@ def grade_folder(
 ) -> list[Graded]:
     """Run `grade` with the model's defaults; returns the frames in the order of the tables."""
     choice = choose_engine(model)
-    grading = GradingSettings(mask_threshold=choice.model.mask_threshold, denominator=choice.model.denominator)
+    grading = GradingSettings(
+        mask_threshold=choice.model.mask_threshold,
+        scope_threshold=choice.model.scope_threshold,
+        denominator=choice.model.denominator,
+    )
     settings = RunSettings(
         scan=ScanOptions(focal_um=focal, embryo_by=embryo_by),
         grading=grading,

@@ -146,6 +146,7 @@ def _run_settings(options: dict, choice):
             scheme=options["scheme"],
             denominator=options["denominator"] or model.denominator,
             mask_threshold=model.mask_threshold,
+            scope_threshold=model.scope_threshold,
             referral=referral,
         )
     except ValueError as error:

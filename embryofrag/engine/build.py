@@ -13,6 +13,7 @@ import torch
 
 from embryofrag import __version__
 from embryofrag.engine.backends import BACKENDS, Resources
+from embryofrag.engine.contract import NUMBER_MODULES
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.eager import EagerEngine, load_deployed
 from embryofrag.engine.machine import cpu_features
@@ -26,7 +27,7 @@ from embryofrag.engine.manifest import (
     write_manifest,
 )
 from embryofrag.engine.model import ModelInfo, read_model, read_probe
-from embryofrag.engine.openvino import HEAD_FILE, has_precision, import_openvino, module_file, save_graph
+from embryofrag.engine.openvino import has_precision, head_file, import_openvino, module_file, save_graph
 from embryofrag.engine.parity import Answers, Parity, compare_answers, judge_results, pack_answers
 from embryofrag.engine.tensorrt.gpu import choose_gpu
 from embryofrag.engine.tensorrt.libraries import import_compiler, installed_library
@@ -286,14 +287,14 @@ def _put_in_place(unfinished: Path, target: Path) -> None:
 
 
 def _compile_openvino(model: ModelInfo, module: str, folder: Path, target: BuildTarget) -> None:
-    """Write "b" as two graphs, the others as one: OpenVINO knows one precision for a graph, and the head is fp32."""
+    """Write a module with a head as two graphs: OpenVINO knows one precision for a graph, and the head is fp32."""
     deployed = load_deployed(model, module)
     input_px = model.network_of(module)["input_px"]
     frame = torch.zeros((1, input_px, input_px, 3), dtype=torch.uint8)
     parts = {module_file(module): (deployed, frame)}
-    if module == "b":
+    if module in NUMBER_MODULES:
         pooled = torch.zeros((1, deployed.head.mlp.pooled_channels))
-        parts = {module_file("b"): (deployed.body, frame), HEAD_FILE: (deployed.head, pooled)}
+        parts = {module_file(module): (deployed.body, frame), head_file(module): (deployed.head, pooled)}
     ov = import_openvino()
     for name, (part, example) in parts.items():
         with torch.no_grad():

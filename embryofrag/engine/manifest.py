@@ -30,7 +30,7 @@ class EngineManifest:
     network_sha256: str
     """Of the network's config."""
     input_px: int
-    """Of modules A and B."""
+    """Of all modules but the locator."""
     mask_threshold: float
     """The threshold the parity was counted at."""
     needs: tuple[str, ...]

@@ -56,17 +56,23 @@ class Crop:
         """Side of the locator's square input."""
         return self.locator["input_px"]
 
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """The modules that a model has by its crop, in the order in which they run."""
-        return (LOCATOR,) if self.scope is None else (LOCATOR, SCOPE)
-
     def to_dict(self) -> dict:
         """Return plain values for ``model.json``; without a scope module nothing is said of it."""
         values = asdict(self)
         if self.scope is None:
             del values["scope"], values["scope_threshold"]
         return values
+
+
+def modules_with(crop: Crop | None) -> tuple[str, ...]:
+    """Return the modules that a crop asks for, in the order in which they run; None: the model looks at whole frames.
+
+    >>> modules_with(None), modules_with(Crop(locator={"input_px": 96}, diameter_share=0.7))
+    (('a', 'b'), ('locator', 'a', 'b'))
+    """
+    if crop is None:
+        return MODULES
+    return (LOCATOR, *MODULES) if crop.scope is None else (LOCATOR, SCOPE, *MODULES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +102,14 @@ class ModelHeader:
         return self.network["input_px"]
 
     @property
+    def scope_threshold(self) -> float:
+        """That of the scope module; the default, which then plays no part, where the model has none."""
+        return Crop.scope_threshold if self.crop is None else self.crop.scope_threshold
+
+    @property
     def modules(self) -> tuple[str, ...]:
         """The modules the model has, in the order in which they run."""
-        return MODULES if self.crop is None else (*self.crop.modules, *MODULES)
+        return modules_with(self.crop)
 
     def network_of(self, module: str) -> Mapping[str, object]:
         """Return the ``NetworkConfig.to_dict()`` of one of `modules`."""

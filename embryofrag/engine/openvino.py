@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from embryofrag.engine.cache import read_entry, write_entry
-from embryofrag.engine.contract import check_images, file_stem
+from embryofrag.engine.contract import NUMBER_MODULES, check_images, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.machine import num_cpus
 from embryofrag.engine.signal_stack import keep_signal_stack
@@ -16,7 +16,6 @@ from embryofrag.errors import EmbryofragError
 
 PRECISIONS = {"int8": "f32", "bf16": "bf16", "fp32": "f32"}
 """Our name of a precision -> what OpenVINO computes floats in; an int8 graph itself says which layers are int8."""
-HEAD_FILE = "module_b_head.xml"
 
 
 @cache
@@ -49,6 +48,15 @@ def module_file(module: str) -> str:
     return f"{file_stem(module)}.xml"
 
 
+def head_file(module: str) -> str:
+    """Name the second graph of a module that has one, see `contract.NUMBER_MODULES`.
+
+    >>> head_file("b")
+    'module_b_head.xml'
+    """
+    return f"{file_stem(module)}_head.xml"
+
+
 def read_graph(xml: Path):
     """Return an ``openvino.Model`` that is not compiled yet."""
     with keep_signal_stack():
@@ -68,7 +76,7 @@ class OpenVinoEngine:
     """One module, compiled for one image, with a batch spread over parallel streams.
 
     A compiled batch of 1 makes an image's result independent of its batch by construction, and one thread per
-    stream is the fastest way to use the cores. The head of module B is a graph of its own, always in fp32.
+    stream is the fastest way to use the cores. The head of a module with one is a graph of its own, always in fp32.
     """
 
     def __init__(
@@ -91,8 +99,8 @@ class OpenVinoEngine:
         graph = _load(folder / module_file(module), precision, num_threads, cache_dir)
         self._queue = ov.AsyncInferQueue(graph, num_threads)
         self._head = None
-        if module == "b":
-            self._head = _load(folder / HEAD_FILE, "fp32", 1, cache_dir).create_infer_request()
+        if module in NUMBER_MODULES:
+            self._head = _load(folder / head_file(module), "fp32", 1, cache_dir).create_infer_request()
 
     def run(self, images_NHWC: np.ndarray) -> np.ndarray:
         """Run a batch; see `contract.Engine.run`."""

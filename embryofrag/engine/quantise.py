@@ -7,6 +7,7 @@ module B's head, which is a graph of its own.
 """
 
 import logging
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -17,11 +18,11 @@ import numpy as np
 
 from embryofrag.engine.accuracy import MIN_LOCATED_FRAC, Accuracy, LabelledFrame, Scores, compare_scores, score_pair
 from embryofrag.engine.calibration import calibration_images, judged_frames
-from embryofrag.engine.contract import LOCATOR
+from embryofrag.engine.contract import LOCATOR, SCOPE, file_stem
 from embryofrag.engine.look import first_look, look_at_embryos
 from embryofrag.engine.model import ModelInfo
-from embryofrag.engine.openvino import HEAD_FILE, OpenVinoEngine, import_openvino, module_file, read_graph, save_graph
-from embryofrag.engine.select import EngineChoice, EnginePair
+from embryofrag.engine.openvino import OpenVinoEngine, head_file, import_openvino, module_file, read_graph, save_graph
+from embryofrag.engine.select import EngineChoice, EnginePair, pair_of
 from embryofrag.engine.sensitive import always_float, parts_of
 from embryofrag.errors import EmbryofragError
 
@@ -67,7 +68,7 @@ def import_nncf():
 
 
 def quantise_engine(exact: Path, folder: Path, model: ModelInfo, calibration: Path | None) -> Quantisation:
-    """Write the int8 graphs of all modules of a model.
+    """Write the graphs of all modules of a model, in int8 but for the scope module, which the gate cannot judge.
 
     Args:
         exact: Folder of the fp32 graphs, which were proved against PyTorch.
@@ -86,6 +87,8 @@ def quantise_engine(exact: Path, folder: Path, model: ModelInfo, calibration: Pa
     expected = score_pair(reference, frames)
     reference.close()
     _check_located(expected, model)
+    for path in exact.glob(f"{file_stem(SCOPE)}*"):
+        shutil.copy(path, folder)
     accuracy, steps = _search(exact, folder, model, canvases, frames, expected)
     return Quantisation(
         accuracy=accuracy,
@@ -104,8 +107,8 @@ def _search(
     expected: Scores,
 ) -> tuple[Accuracy, dict[str, int]]:
     """Quantise, judge, and quantise what failed again with more in float; return the gate and the steps it took."""
-    steps = dict.fromkeys(model.modules, 0)
-    pending = set(model.modules)
+    steps = dict.fromkeys((module for module in model.modules if module != SCOPE), 0)
+    pending = set(steps)
     while True:
         for module in sorted(pending):
             _quantise_module(exact, folder, module, canvases[module], _kept(module, steps[module]))
@@ -161,7 +164,7 @@ def _quantise_module(exact: Path, folder: Path, module: str, images_NHWC: np.nda
     save_graph(quantised, folder / module_file(module))
     if module == "b":
         # its weights are half of the module's bytes; they are computed with in fp32 all the same
-        save_graph(read_graph(exact / HEAD_FILE), folder / HEAD_FILE, weights_in_fp16=True)
+        save_graph(read_graph(exact / head_file(module)), folder / head_file(module), weights_in_fp16=True)
 
 
 def _canvases(reference: EnginePair, images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
@@ -209,4 +212,4 @@ def _open(folder: Path, model: ModelInfo, precision: str) -> EnginePair:
         mask_threshold=model.mask_threshold,
         crop=model.crop,
     )
-    return EnginePair(choice=choice, engine_a=loaded["a"], engine_b=loaded["b"], locator=loaded.get(LOCATOR))
+    return pair_of(choice, loaded)

@@ -11,7 +11,7 @@ import numpy as np
 
 from embryofrag.engine.backends import BACKENDS, REFERENCE, Resources
 from embryofrag.engine.cache import cache_folder
-from embryofrag.engine.contract import LOCATOR, MODULES, Engine
+from embryofrag.engine.contract import LOCATOR, MODULES, SCOPE, Engine
 from embryofrag.engine.digest import sha256_of_values
 from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
@@ -24,7 +24,7 @@ from embryofrag.engine.manifest import (
     rebuild_command,
     verify_files,
 )
-from embryofrag.engine.model import Crop, ModelInfo, read_model, read_probe
+from embryofrag.engine.model import Crop, ModelInfo, modules_with, read_model, read_probe
 from embryofrag.engine.parity import Answers, compare_answers, judge_results, unpack_answers
 from embryofrag.engine.tensorrt.gpu import device_index
 from embryofrag.errors import EmbryofragError, UsageError
@@ -54,13 +54,15 @@ class EngineChoice:
     """Where modules A and B look; None: at whole frames, and the locator, if there is one, is not loaded."""
     engine_locator_id: str | None = None
     """None without `crop`."""
+    engine_scope_id: str | None = None
+    """None without `crop`, and where the model has no scope module."""
     device: str | None = None
     """The GPU that was asked for; None: the first, where the backend runs on one."""
 
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that run, in their order."""
-        return MODULES if self.crop is None else (LOCATOR, *MODULES)
+        return modules_with(self.crop)
 
     @property
     def looks_at(self) -> str:
@@ -77,6 +79,8 @@ class EnginePair:
     engine_b: Engine
     locator: Engine | None = None
     """None where modules A and B look at whole frames."""
+    scope: Engine | None = None
+    """None where they do, and where the model has no scope module."""
 
     def masks(self, images_NHWC: np.ndarray) -> np.ndarray:
         """Return probabilities float32 (N, 2, S, S), fragment and embryo, of uint8 (N, S, S, 3)."""
@@ -90,6 +94,13 @@ class EnginePair:
         """Return the locator's embryo probabilities float32 (N, L, L) of whole frames uint8 (N, L, L, 3)."""
         return self.locator.run(images_NLLC)[:, 1]
 
+    def scopes(self, images_NHWC: np.ndarray) -> np.ndarray | None:
+        """Return how probable it is that each window is in scope, float32 (N,), 0..1; None without a scope module.
+
+        The windows are those of modules A and B, uint8 (N, S, S, 3).
+        """
+        return None if self.scope is None else self.scope.run(images_NHWC)
+
     def answers(self, images: Mapping[str, np.ndarray]) -> Answers:
         """Return thresholded masks and ratios of the probe frames of each module, as parity counts them."""
         return judge_results({module: self._engine(module).run(images[module]) for module in images}, self.choice.model)
@@ -100,7 +111,7 @@ class EnginePair:
             self._engine(module).close()
 
     def _engine(self, module: str) -> Engine:
-        return {LOCATOR: self.locator, "a": self.engine_a, "b": self.engine_b}[module]
+        return {LOCATOR: self.locator, SCOPE: self.scope, "a": self.engine_a, "b": self.engine_b}[module]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +191,7 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
         BACKENDS[choice.backend].load,
         Resources(num_threads=num_threads, device=choice.device, cache_dir=cache_folder()),
     )
-    pair = _pair(choice, {module: load(choice.folder, manifest, module, resources) for module in choice.modules})
+    pair = pair_of(choice, {module: load(choice.folder, manifest, module, resources) for module in choice.modules})
     _check_probe(pair)
     return pair
 
@@ -192,13 +203,22 @@ def _load_reference(choice: EngineChoice) -> EnginePair:
         raise EmbryofragError(
             f"the reference engine needs {error.name}, which is not installed: pip install 'embryofrag[train]'"
         ) from error
-    ids = {LOCATOR: choice.engine_locator_id, "a": choice.engine_a_id, "b": choice.engine_b_id}
-    loaded = {module: EagerEngine(choice.model, module, engine_id=ids[module]) for module in choice.modules}
-    return _pair(choice, loaded)
+    loaded = {
+        module: EagerEngine(choice.model, module, engine_id=getattr(choice, _id_field(module)))
+        for module in choice.modules
+    }
+    return pair_of(choice, loaded)
 
 
-def _pair(choice: EngineChoice, loaded: Mapping[str, Engine]) -> EnginePair:
-    return EnginePair(choice=choice, engine_a=loaded["a"], engine_b=loaded["b"], locator=loaded.get(LOCATOR))
+def pair_of(choice: EngineChoice, loaded: Mapping[str, Engine]) -> EnginePair:
+    """Put the loaded modules of a choice together."""
+    return EnginePair(
+        choice=choice,
+        engine_a=loaded["a"],
+        engine_b=loaded["b"],
+        locator=loaded.get(LOCATOR),
+        scope=loaded.get(SCOPE),
+    )
 
 
 def _check_probe(pair: EnginePair) -> None:
@@ -208,7 +228,7 @@ def _check_probe(pair: EnginePair) -> None:
     with np.load(choice.folder / EXPECTED_FILE, allow_pickle=False) as arrays:
         expected = unpack_answers(arrays, len(images["a"]))
     if choice.crop is None:
-        expected = replace(expected, locator_masks_NHW=None)
+        expected = replace(expected, locator_masks_NHW=None, scopes_N=None)
     parity = compare_answers(expected, pair.answers(images))
     if not parity.passed:
         pair.close()
@@ -339,8 +359,11 @@ def _reference_choice(model: ModelInfo, crop: Crop | None) -> EngineChoice:
 
 def _ids(engine_id: Callable[[str], str], crop: Crop | None) -> dict[str, str | None]:
     """The fields of an `EngineChoice` that name its engines."""
+    running = modules_with(crop)
     return {
-        "engine_a_id": engine_id("a"),
-        "engine_b_id": engine_id("b"),
-        "engine_locator_id": None if crop is None else engine_id(LOCATOR),
+        _id_field(module): engine_id(module) if module in running else None for module in (LOCATOR, SCOPE, *MODULES)
     }
+
+
+def _id_field(module: str) -> str:
+    return f"engine_{module}_id"

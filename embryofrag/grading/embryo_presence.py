@@ -5,6 +5,8 @@
 | mask empty, or a smaller share of the frame than set | `embryofrag.grading.frame`      | outcome ``no_embryo``  |
 | low confidence, in pieces, or cut by the border      | `embryofrag.grading.referral`   | ``unclear_embryo``     |
 | more than one embryo in the frame                    | `embryofrag.grading.referral`   | ``several_embryos``    |
+
+Whether it is an embryo at cleavage stage at all is not for the mask to say, but for a scope module (``out_of_scope``).
 """
 
 import math

@@ -22,6 +22,8 @@ class GradingSettings:
     """One of `DENOMINATORS`. With ``image`` the embryo mask decides nothing: no frame is `no_embryo`."""
     mask_threshold: float = 0.5
     """Probability from which on a pixel belongs to a mask."""
+    scope_threshold: float = 0.5
+    """Probability of being in scope below which a frame is referred, for a model with a scope module."""
     min_embryo_share: float = 0.005
     """Share of the frame below which an embryo mask counts as none."""
     referral: ReferralSettings = field(default_factory=ReferralSettings)
@@ -33,6 +35,8 @@ class GradingSettings:
             raise ValueError(f"the denominator is one of {', '.join(DENOMINATORS)}, not {self.denominator!r}")
         if not 0.0 < self.mask_threshold <= 1.0:
             raise ValueError(f"mask_threshold lies above 0 and at most at 1, not at {self.mask_threshold}")
+        if not 0.0 <= self.scope_threshold <= 1.0:
+            raise ValueError(f"scope_threshold lies in 0..1, not at {self.scope_threshold}")
         if not 0.0 <= self.min_embryo_share < 1.0:
             raise ValueError(f"min_embryo_share lies at 0 or above and below 1, not at {self.min_embryo_share}")
 
@@ -96,6 +100,7 @@ def grade_frame(
     focus: float | None,
     settings: GradingSettings,
     calibration: Conformal | None = None,
+    scope: float | None = None,
 ) -> FrameGrade:
     """Grade one frame from what was measured in it.
 
@@ -107,6 +112,7 @@ def grade_frame(
         focus: Focus score of the embryo; None where not measured.
         settings: The laboratory's choices.
         calibration: The model's, for the interval and the grades' probabilities; None where it has none.
+        scope: Probability that what was looked at is in scope, 0..1; None for a model without a scope module.
 
     Raises:
         ValueError: ``ratio_reg`` is outside 0..1 or not a number.
@@ -133,6 +139,7 @@ def grade_frame(
         embryo=embryo if needs_embryo else None,
         focus=focus,
         grade_probabilities=calibrated.get("grade_probabilities"),
+        out_of_scope=scope is not None and scope < settings.scope_threshold,
         scheme=scheme,
         settings=settings.referral,
     )

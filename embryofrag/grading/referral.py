@@ -2,6 +2,7 @@
 
 | reason             | raised where                                                                          |
 |--------------------|---------------------------------------------------------------------------------------|
+| `out_of_scope`     | a scope module takes what was looked at for no embryo at cleavage stage               |
 | `modules_disagree` | module A's ratio and module B's are more than ``max_disagreement`` apart               |
 | `near_cut`         | module B's ratio is less than ``cut_margin`` from a cut of the grade scheme            |
 | `unsure_grade`     | no grade is as probable as ``min_grade_probability`` (of a model with a calibration)  |
@@ -18,13 +19,14 @@ from dataclasses import dataclass
 from embryofrag.grading.embryo_presence import EmbryoEvidence
 from embryofrag.grading.schemes import Scheme, cut_distance
 
+OUT_OF_SCOPE = "out_of_scope"
 MODULES_DISAGREE = "modules_disagree"
 NEAR_CUT = "near_cut"
 UNSURE_GRADE = "unsure_grade"
 UNCLEAR_EMBRYO = "unclear_embryo"
 SEVERAL_EMBRYOS = "several_embryos"
 SOFT_FOCUS = "soft_focus"
-REASONS = (MODULES_DISAGREE, NEAR_CUT, UNSURE_GRADE, UNCLEAR_EMBRYO, SEVERAL_EMBRYOS, SOFT_FOCUS)
+REASONS = (OUT_OF_SCOPE, MODULES_DISAGREE, NEAR_CUT, UNSURE_GRADE, UNCLEAR_EMBRYO, SEVERAL_EMBRYOS, SOFT_FOCUS)
 """Every reason for a frame, in the order in which they are reported."""
 
 
@@ -60,6 +62,7 @@ def refer(
     embryo: EmbryoEvidence | None,
     focus: float | None,
     grade_probabilities: Mapping[str, float] | None = None,
+    out_of_scope: bool = False,
     scheme: Scheme,
     settings: ReferralSettings,
 ) -> tuple[str, ...]:
@@ -71,10 +74,12 @@ def refer(
         embryo: Evidence for the embryo; None where its mask plays no part.
         focus: Focus score; None where not measured.
         grade_probabilities: Probability of each grade; None where the model has no calibration.
+        out_of_scope: What the model's scope module says; False where it has none.
         scheme: The scheme that graded ``ratio_reg``.
         settings: The limits.
     """
     raised = {
+        OUT_OF_SCOPE: out_of_scope,
         MODULES_DISAGREE: ratio_mask is not None and abs(ratio_reg - ratio_mask) > settings.max_disagreement,
         NEAR_CUT: cut_distance(ratio_reg, scheme) < settings.cut_margin,
         UNSURE_GRADE: grade_probabilities is not None

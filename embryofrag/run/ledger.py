@@ -24,13 +24,16 @@ CREATE TABLE items (
     slide TEXT, well INTEGER, run INTEGER, hpi REAL, focal_um REAL, um_per_px REAL, ratio_mask REAL, ratio_reg REAL,
     ratio_lo90 REAL, ratio_hi90 REAL, grade TEXT, grade_probabilities TEXT, scheme TEXT, denominator TEXT,
     fragment_area_px INTEGER, embryo_area_px INTEGER, num_fragments INTEGER, focus REAL, referred INTEGER,
-    refer_reasons TEXT NOT NULL, model TEXT, engine_a TEXT, engine_b TEXT
+    refer_reasons TEXT NOT NULL, model TEXT, engine_a TEXT, engine_b TEXT, in_scope REAL
 ) WITHOUT ROWID;
 CREATE TABLE found (position INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE);
 CREATE TABLE runs (number INTEGER PRIMARY KEY AUTOINCREMENT, started TEXT NOT NULL);
 """
 # `found` holds what the last scan saw, in its order: rows of files that have left the archive stay in `items`
 # (nothing is lost when a mount comes up half empty) but leave the tables.
+
+_ADDED = {"in_scope": "REAL"}
+"""Columns that ledgers of this schema may lack, because they were made before the column was."""
 
 _COLUMNS = ", ".join(ITEM_FIELDS)
 _UPSERT = f"INSERT OR REPLACE INTO items ({_COLUMNS}) VALUES ({', '.join('?' * len(ITEM_FIELDS))})"
@@ -123,6 +126,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise LedgerError(
             f"{path} has schema {version} and this embryofrag writes schema {SCHEMA_VERSION}; choose a new --out folder"
         )
+    present = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info('items')")}
+    for name in _ADDED.keys() - present:
+        connection.execute(f"ALTER TABLE items ADD COLUMN {name} {_ADDED[name]}")
 
 
 @contextmanager

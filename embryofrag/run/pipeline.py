@@ -1,10 +1,10 @@
 """One frame's way from bytes to a row, for many frames at once; runs in the worker process.
 
 read -> blank the overlay -> letterbox -> [repeat of earlier bytes?] -> [batch -> locator -> window around the embryo]
--> batch -> engines A and B -> masks in the frame's pixels -> grade -> pictures -> row. Reading, cutting the window and
-finishing run on threads (OpenCV and zlib release the GIL) while the engines run on the calling thread; every stage
-looks only a fixed number of frames ahead, so memory does not grow with the archive, and keeps the order of its input,
-so results do not depend on timing.
+-> batch -> engines A, B and scope -> masks in the frame's pixels -> grade -> pictures -> row. Reading, cutting the
+window and finishing run on threads (OpenCV and zlib release the GIL) while the engines run on the calling thread; every
+stage looks only a fixed number of frames ahead, so memory does not grow with the archive, and keeps the order of its
+input, so results do not depend on timing.
 """
 
 import time
@@ -69,6 +69,8 @@ class Predicted:
     probabilities_KSS: np.ndarray
     """float32 or bool, (fragment, embryo)."""
     ratio_reg: float
+    in_scope: float | None
+    """Probability, 0..1; None without a scope module."""
 
 
 def grade_frames(
@@ -194,10 +196,16 @@ def _look_closer(step: Located | Item, job: Job) -> Prepared | Item:
 
 def _predict(batch: list[Prepared], engines: EnginePair) -> list[Predicted]:
     images_NSSC = _stack(batch)
+    scopes_N = engines.scopes(images_NSSC)
     results = zip(batch, engines.masks(images_NSSC), engines.ratios(images_NSSC), strict=True)
     return [
-        Predicted(prepared=step, probabilities_KSS=masks_KSS, ratio_reg=float(ratio))
-        for step, masks_KSS, ratio in results
+        Predicted(
+            prepared=step,
+            probabilities_KSS=masks_KSS,
+            ratio_reg=float(ratio),
+            in_scope=None if scopes_N is None else float(scopes_N[index]),
+        )
+        for index, (step, masks_KSS, ratio) in enumerate(results)
     ]
 
 
@@ -232,6 +240,7 @@ def _finish(step: Predicted | Item, job: Job) -> Item:
         focus=grade.focus,
         referred=grade.referred,
         refer_reasons=" ".join(grade.refer_reasons),
+        in_scope=step.in_scope,
     )
     if item.outcome is Outcome.GRADED:
         write_pictures(job.outputs, job.settings, item, image, fragment_HW, embryo_HW)
@@ -273,4 +282,5 @@ def _grade(step: Predicted, fragment_HW: np.ndarray, embryo_HW: np.ndarray, sett
         focus=focus_score(step.prepared.image, embryo_HW) if areas.embryo_area_px else None,
         settings=grading,
         calibration=settings.calibration,
+        scope=step.in_scope,
     )

@@ -52,6 +52,8 @@ class Item:
     model: str | None = None
     engine_a: str | None = None
     engine_b: str | None = None
+    in_scope: float | None = None
+    """Probability that what was looked at is an embryo at cleavage stage, where the model has a scope module."""
 
 
 ITEM_FIELDS = tuple(field.name for field in fields(Item))

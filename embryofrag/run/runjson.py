@@ -42,6 +42,7 @@ def write_run_json(report: RunReport, archive: Path, choice: EngineChoice, setti
             "engine_a": choice.engine_a_id,
             "engine_b": choice.engine_b_id,
             "engine_locator": choice.engine_locator_id,
+            "engine_scope": choice.engine_scope_id,
             "looks_at": choice.looks_at,
         },
         "settings": settings.to_dict(),

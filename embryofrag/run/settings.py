@@ -77,14 +77,15 @@ class RunSettings:
 def result_key(settings: RunSettings, choice: EngineChoice) -> str:
     """Hash of everything but the file that decides a frame's result.
 
-    Engines, a locator's among them where it is used, grading settings, what is taken from the file, and the code
-    version; not the batch size, the threads or which pictures are written.
+    Engines, those of locator and scope module among them where they are used, grading settings, what is taken from the
+    file, and the code version; not the batch size, the threads or which pictures are written.
     """
     decides = {
         "version": __version__,
         "engine_a": choice.engine_a_id,
         "engine_b": choice.engine_b_id,
         "engine_locator": choice.engine_locator_id,
+        "engine_scope": choice.engine_scope_id,
         "model": choice.model.label,
         "grading": settings.grading.to_dict(),
         "calibration": settings.calibration and settings.calibration.to_dict(),

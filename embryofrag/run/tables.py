@@ -23,7 +23,7 @@ FILE_COLUMNS = ("source", "embryo", "outcome", "reason")
 FRAME_COLUMNS = (
     "frame", "source", "run", "hpi", "focal_um", "um_per_px", "outcome", "ratio_mask", "ratio_reg", "grade", "scheme",
     "denominator", "fragment_area_px", "embryo_area_px", "num_fragments", "referred", "refer_reasons", "model",
-    "engine_a", "engine_b", "ratio_lo90", "ratio_hi90", "grade_probabilities",
+    "engine_a", "engine_b", "ratio_lo90", "ratio_hi90", "grade_probabilities", "in_scope",
 )  # fmt: skip
 EMBRYO_COLUMNS = (
     "embryo", "slide", "well", "num_frames", "num_graded", "num_no_embryo", "num_referred", "hpi_first", "hpi_last",
