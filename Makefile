@@ -36,11 +36,12 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.bench
 	$(BIN)/python tools/benchmark.py grade --out benchmark-grade.json
 	$(BIN)/python tools/benchmark.py archive --out benchmark-archive.json
 	$(BIN)/python tools/benchmark.py phantom --out benchmark-phantom.json
 	$(BIN)/python tools/benchmark_report.py --out benchmark-report.json
+	$(BIN)/python tools/benchmark_engines.py --out benchmark-engines.json
 
 $(VENV)/.grading: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +51,10 @@ $(VENV)/.grading: pyproject.toml
 $(VENV)/.dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
 $(RTX_VENV)/.ready: $(VENV)/.dev

@@ -184,10 +184,10 @@ def eager_loop(model: Path) -> Callable[[list[Path], int], None]:
     return run
 
 
-def grade_once(archive: Path, out: Path, model: Path) -> dict[str, float]:
+def grade_once(archive: Path, out: Path, model: Path, *options: str) -> dict[str, float]:
     """One whole `embryofrag grade` in a process of its own, by its own clock."""
     subprocess.run(
-        [*EMBRYOFRAG, "grade", str(archive), "--out", str(out), "--model", str(model)],
+        [*EMBRYOFRAG, "grade", str(archive), "--out", str(out), "--model", str(model), *options],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -30,8 +30,6 @@ PROBE_FRAMES = 8
 
 SHIPPED_SHARES = (0.05, 0.5)
 """The fp32 engine needs no threshold in the tails, and overlays show more with masks of this size."""
-LOCATOR_SHARES = (0.05, 0.3)
-"""Masks that leave something to crop to."""
 LOCATOR_WIDTH = 0.25
 DIAMETER_SHARE = 0.7
 
@@ -55,7 +53,7 @@ def write_seeded_model(
         return write_model(out, header, modules, frames)
     locator = NetworkConfig(backbone="resnet18", width=LOCATOR_WIDTH, input_px=locator_px)
     whole_frames = probe_images(locator_px, num_probe_frames)
-    modules[LOCATOR] = module_weights(seeded_network(locator, seed, whole_frames, LOCATOR_SHARES))
+    modules[LOCATOR] = module_weights(seeded_network(locator, seed, whole_frames))
     crop = Crop(locator=locator.to_dict(), diameter_share=DIAMETER_SHARE)
     return write_model(out, replace(header, crop=crop), modules, frames, whole_frames)
 

@@ -1,0 +1,119 @@
+"""One model of benchmark_engines: opened in every way that works here, and timed."""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from benchmark import grade_once
+from benchmark_engines_limit import count_gflop
+from benchmark_engines_ways import OPENVINO, WAYS, Run, load_eager, written_out
+
+from embryofrag.engine.eager import load_deployed
+from embryofrag.engine.model import ModelInfo, read_probe
+from embryofrag.engine.parity import Answers, compare_answers, judge_results
+from embryofrag.errors import EmbryofragError
+
+LEAST_S = 0.5
+"""A timing repeats its call until so much time has passed."""
+PARITY_FRAMES = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model, the ways of running it that work here, warmed up, and what was timed so far."""
+
+    model: ModelInfo
+    runs: Mapping[str, Mapping[str, Run]]
+    """By way and module."""
+    images: Mapping[str, np.ndarray]
+    """Frames of each module, uint8 (N, S, S, 3), as many as the largest batch."""
+    figures: dict
+    """Plain values; the lists in it get one value a round."""
+
+
+def open_subject(model: ModelInfo, ways: Sequence[str], batches: Sequence[int]) -> Subject:
+    """Load a model in every way, run every batch once, and count how far the answers are from PyTorch's."""
+    images = {}
+    for module in model.modules:
+        probe = read_probe(model, module)
+        images[module] = np.resize(probe, (max(*batches, PARITY_FRAMES), *probe.shape[1:]))
+    expected = answer(load_eager(model), images, model)
+    runs, skipped, parity, ready_s = {}, {}, {}, {}
+    for way in ways:
+        start_s = time.perf_counter()
+        try:
+            runs[way] = WAYS[way].load(model)
+        except EmbryofragError as error:
+            skipped[way] = str(error)
+            click.echo(f"{model.label}: {way} is skipped: {error}", err=True)
+            continue
+        for module, run in runs[way].items():
+            for batch in batches:
+                run(images[module][:batch])
+        ready_s[way] = time.perf_counter() - start_s
+        difference = compare_answers(expected, answer(runs[way], images, model))
+        parity[way] = {"mask_frac": difference.mask_differ_frac, "ratio": difference.ratio_max_difference}
+        click.echo(f"{model.label}: {way} is ready after {ready_s[way]:.0f} s", err=True)
+    figures = {
+        **describe_model(model),
+        "skipped": skipped,
+        "difference": parity,
+        "ready_s": ready_s,
+        "gflop": {way: count_way(model, way) for way in runs},
+        "module_s": {way: {module: {str(batch): [] for batch in batches} for module in runs[way]} for way in runs},
+        "grade": {way: [] for way in runs if way in OPENVINO},
+    }
+    return Subject(model=model, runs=runs, images=images, figures=figures)
+
+
+def answer(runs: Mapping[str, Run], images: Mapping[str, np.ndarray], model: ModelInfo) -> Answers:
+    """Return thresholded masks and ratios of a few frames."""
+    return judge_results({module: run(images[module][:PARITY_FRAMES]) for module, run in runs.items()}, model)
+
+
+def describe_model(model: ModelInfo) -> dict:
+    """Return what a reader must know of it."""
+    return {
+        "model": model.label,
+        "backbone": model.network["backbone"],
+        "width": model.network["width"],
+        "input_px": {module: model.network_of(module)["input_px"] for module in model.modules},
+    }
+
+
+def count_way(model: ModelInfo, way: str) -> dict[str, float]:
+    """Return the arithmetic of one frame by module, GFLOP, in the form that the way computes."""
+    form = written_out if WAYS[way].concatenated else load_deployed
+    return {module: count_gflop(form(model, module), model.network_of(module)["input_px"]) for module in model.modules}
+
+
+def time_modules(subject: Subject) -> None:
+    """Add one round: seconds a frame of every module in every way and batch."""
+    for way, by_module in subject.figures["module_s"].items():
+        for module, by_batch in by_module.items():
+            for batch, times_s in by_batch.items():
+                images_NHWC = subject.images[module][: int(batch)]
+                times_s.append(seconds_a_call(subject.runs[way][module], images_NHWC) / int(batch))
+
+
+def seconds_a_call(run: Run, images_NHWC: np.ndarray) -> float:
+    """Return the mean wall clock of as many calls as take `LEAST_S` together."""
+    num_calls, start_s = 0, time.perf_counter()
+    while (elapsed_s := time.perf_counter() - start_s) < LEAST_S or not num_calls:
+        run(images_NHWC)
+        num_calls += 1
+    return elapsed_s / num_calls
+
+
+def time_grade(subject: Subject, archive: Path, out: Path) -> None:
+    """Add one round: a whole `embryofrag grade` of the archive with every engine of ours, in a process of its own."""
+    for way, rounds in subject.figures["grade"].items():
+        times_s = grade_once(archive, out, subject.model.path, "--engine", "openvino", "--precision", way.split()[-1])
+        counts = json.loads((out / "run.json").read_text(encoding="utf-8"))["counts"]
+        rounds.append(times_s | {"counts": counts})
+        shutil.rmtree(out)
