@@ -27,7 +27,10 @@ from reference_figures import (
 from reference_model import SHIPPED_DIR
 
 from embryofrag.grading.schemes import SCHEMES
+from embryofrag.training.checkpoint import read_facts
+from embryofrag.training.loop import LAST_FILE
 from embryofrag.training.manifest import read_manifest
+from embryofrag.training.train import TRAINING_FOLDER
 
 CARD_FILE, FIGURES_FILE, FAILURES_FILE = "MODEL_CARD.md", "figures.json", "failures.jpg"
 FOLDER = click.Path(exists=True, path_type=Path)
@@ -49,6 +52,7 @@ def main(
     shutil.rmtree(results, ignore_errors=True)
     held_out = grade_rows(read_manifest(out / "held_out" / "manifest.csv", SCHEME), model, results / "held_out")
     figures = {
+        "curves": {name: read_curve(out / f"module_{name}" / TRAINING_FOLDER / name) for name in ("A", "C")},
         "frames": {name: describe_frames(out / name / "manifest.csv") for name in ("frames", "held_out")},
         "held_out": score_embryos(held_out),
         "out_of_scope": score_out_of_scope(held_out),
@@ -65,6 +69,12 @@ def main(
     (model / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (model / CARD_FILE).write_text(format_card(figures, model), encoding="utf-8")
     click.echo(f"{model / CARD_FILE}: written; contact sheets of real frames in {results}")
+
+
+def read_curve(phase: Path) -> list[dict[str, float | None]]:
+    """Return what a phase reached on its validation rows, epoch by epoch."""
+    names = ("val_dice_embryo", "val_dice_fragment", "val_mae")
+    return [{name: figures[name] for name in names} for figures in read_facts(phase / LAST_FILE)["history"]]
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ TIMELAPSE_FIGURES = {
     "ratio_mask_one_cell": "ratio_mask at one cell, mean",
 }
 REFUSED_TARGET = 0.9
+STILL_RISING = 0.005
 CANNOT = (
     "It has never been trained on a real frame. Trust it on your own frames only after you have compared it with your "
     "labels (`embryofrag evaluate`), and retrain it on them (`embryofrag train --crop embryo --init "
@@ -79,6 +80,7 @@ def format_card(figures: Mapping, model_dir: Path) -> str:
         f"Model card: {model.name}": _format_summary(model),
         "How it was made": _format_making(figures, model),
         "Drawn frames it has never seen": _format_held_out(figures["held_out"]),
+        "How far the training went": _format_curves(figures["curves"]),
         "Out of scope": _format_refusals(figures),
         "Real frames": _format_real(figures),
         "Failures": (
@@ -135,6 +137,27 @@ def _format_held_out(scores: Mapping) -> str:
         body = [(part, *(_value(figures[key]) for key in SUBSET_FIGURES)) for part, figures in parts.items()]
         texts.append(_format_table((name, *(FIGURES[key] for key in SUBSET_FIGURES)), body))
     return "\n\n".join(texts)
+
+
+def _format_curves(curves: Mapping[str, Sequence[Mapping]]) -> str:
+    """What each epoch reached on the validation rows: whether more of them would pay."""
+    body = []
+    for name, epochs in curves.items():
+        for number, reached in enumerate(epochs, start=1):
+            values = (reached["val_dice_embryo"], reached["val_dice_fragment"], reached["val_mae"])
+            body.append((f"module {'A' if name == 'A' else 'B'}, experiment {name}", str(number), *map(_value, values)))
+    text = (
+        "On validation rows, all kinds of frames pooled, those out of scope among them (an embryo found there is "
+        "counted as wrong):\n\n"
+    )
+    text += _format_table(("network", "epoch", "embryo Dice", "fragment Dice", "error of the head"), body)
+    gains = [epochs[-1]["val_dice_fragment"] - epochs[-2]["val_dice_fragment"] for epochs in curves.values()]
+    if min(gains) > STILL_RISING:
+        text += (
+            "\n\nThe fragment Dice of both was still rising by more than "
+            f"{STILL_RISING:g} an epoch when the time was over: longer training is the first thing to try."
+        )
+    return text
 
 
 def _format_refusals(figures: Mapping) -> str:
