@@ -41,6 +41,7 @@ from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.config import NetworkConfig
 from embryofrag.phantom import write_frames
 from embryofrag.phantom.dataset import Mix
+from embryofrag.phantom.out_of_scope import OUT_OF_SCOPE
 from embryofrag.training.config import TrainConfig, change_phases
 from embryofrag.training.delivery import deliver_model, load_arrays
 from embryofrag.training.evaluate import SPLIT_FILE
@@ -54,11 +55,17 @@ from embryofrag.training.train import TRAINING_FOLDER, train
 SHIPPED_DIR = Path(__file__).resolve().parents[1] / "engines" / "reference"
 PRECISIONS = ("int8", "fp32")
 """Engines that ship: the fastest, and one for any CPU."""
-FRAMES = {"frames": (9000, 41), "held_out": (900, 42)}
-"""Folder -> number of frames and seed: those that train and calibrate, and those of the card."""
+MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
+FRAMES = {
+    "frames": (9000, 41, MIX),
+    "scope_frames": (3600, 43, Mix(out_of_scope_share=0.8)),
+    "held_out": (900, 42, MIX),
+}
+"""Folder -> number of frames, seed and mix: what trains and calibrates, more of what is out of scope, and the card's."""
+NUM_IN_SCOPE = 2000
+"""Of the first frames of ``frames``, which the scope module learns beside ``scope_frames``."""
 LIGHTLESS = ("blank", "black")
 """Stages in which there is nothing to look at: the locator's task alone."""
-MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
 LOCATOR_RECIPE = replace(
     change_phases(EXPERIMENTS["A"](), epochs=2, patience=0, lr=3e-3),
     network=NetworkConfig(backbone="resnet18", width=0.25, input_px=128, aspp_rates=(1, 2, 3)),
@@ -68,7 +75,7 @@ LOCATOR_RECIPE = replace(
     test_frac=0.05,
 )
 SCOPE_RECIPE = replace(
-    change_phases(EXPERIMENTS["B"](), epochs=2, patience=0, lr=2e-3),
+    change_phases(EXPERIMENTS["B"](), epochs=4, patience=0, lr=2e-3),
     network=NetworkConfig(backbone="resnet18", width=0.25, input_px=256, aspp_rates=(2, 4, 6)),
     init="random",
     precise_loss="soft_bce",
@@ -100,7 +107,7 @@ out_option = click.option("--out", required=True, type=click.Path(path_type=Path
 @click.option("--scale", type=float, default=1.0, show_default=True, help="Draw so many times the frames.")
 def draw(out: Path, scale: float) -> None:
     """Draw the frames."""
-    for name, (count, seed) in FRAMES.items():
+    for name, (count, seed, mix) in FRAMES.items():
         if not (out / name).exists():
             unfinished = out / f".{name}.drawing"
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -108,7 +115,7 @@ def draw(out: Path, scale: float) -> None:
                 unfinished,
                 max(1, round(scale * count)),
                 seed,
-                mix=MIX,
+                mix=mix,
                 num_workers=os.cpu_count() or 1,
             )
             unfinished.rename(out / name)
@@ -126,13 +133,13 @@ def locator(out: Path) -> None:
 @out_option
 def scope(out: Path) -> None:
     """Train the scope module on the windows that the locator finds."""
-    manifest = out / "frames" / "scope.csv"
-    with (out / "frames" / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["stage"] not in LIGHTLESS]
+    rows = [row for row in read_rows(out, "frames")[:NUM_IN_SCOPE] if row["stage"] not in OUT_OF_SCOPE]
+    rows += [row for row in read_rows(out, "scope_frames") if row["stage"] not in LIGHTLESS]
+    manifest = out / "scope.csv"
     with manifest.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ("image", "ratio", "patient", "slide", "well", "stage"), extrasaction="ignore")
+        writer = csv.DictWriter(file, ("image", "ratio", "patient", "stage"), extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(row | {"ratio": "1" if row["ratio"] else "0"} for row in rows)
+        writer.writerows(rows)
     train_or_resume(replace(SCOPE_RECIPE, crop="embryo", locator=str(out / "locator")), out, "scope", manifest)
 
 
@@ -187,6 +194,21 @@ def halve(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     {'w': 'float16', 'b': 'float32'}
     """
     return {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in state.items()}
+
+
+def read_rows(out: Path, name: str) -> list[dict[str, str]]:
+    """Return image, patient, stage and, as ratio, whether it is in scope, of the rows of a drawn data set."""
+    with (out / name / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {
+            "image": f"{name}/{row['image']}",
+            "patient": f"{name} {row['patient']}",
+            "stage": row["stage"],
+            "ratio": "0" if row["stage"] in OUT_OF_SCOPE else "1",
+        }
+        for row in rows
+    ]
 
 
 def modules_config(out: Path) -> TrainConfig:
