@@ -61,7 +61,7 @@ FRAMES = {
     "scope_frames": (3600, 43, Mix(out_of_scope_share=0.8)),
     "held_out": (900, 42, MIX),
 }
-"""Folder -> number of frames, seed and mix: what trains and calibrates, more of what is out of scope, and the card's."""
+"""Folder -> number of frames, seed and mix: to train and calibrate, more of what is out of scope, for the card."""
 NUM_IN_SCOPE = 2000
 """Of the first frames of ``frames``, which the scope module learns beside ``scope_frames``."""
 LIGHTLESS = ("blank", "black")
