@@ -193,6 +193,17 @@ def test_failed_gate_keeps_more_in_float_until_it_passes(tmp_path, copies, monke
     load_pair(choose_engine(tmp_path / "tiny")).close()
 
 
+def test_the_scope_module_stays_in_float(tmp_path, copies):
+    write_tiny_model_with_locator(tmp_path / "scoped", scope_threshold=0.5)
+    build_engines(tmp_path / "scoped", precision="fp32")
+    build_engines(tmp_path / "scoped", precision="int8")
+    assert {module for module, _ in copies} == {"locator", "a", "b"}
+    for name in ("scope.xml", "scope.bin", "scope_head.xml"):
+        exact, kept = (tmp_path / "scoped/engines" / engine / name for engine in ("openvino-fp32", "openvino-int8"))
+        assert kept.read_bytes() == exact.read_bytes()
+    load_pair(choose_engine(tmp_path / "scoped", "openvino", "int8")).close()
+
+
 def test_model_that_locates_too_little(tmp_path, copies, monkeypatch):
     write_tiny_model_with_locator(tmp_path / "located")
     monkeypatch.setattr(quantise, "MIN_LOCATED_FRAC", 1.1)

@@ -242,6 +242,19 @@ def test_several_embryos_are_referred(grade_twice, discs):
     assert items[0].embryo_area_px == pytest.approx(np.pi * 52**2, rel=0.03)
 
 
+def test_each_window_keeps_its_own_scope(grade_twice):
+    """Also where a frame without an embryo comes between them, and over the borders of batches."""
+
+    class JudgingEngines(LocatingEngines):
+        def scopes(self, images_NHWC):
+            return np.float32([image.min() for image in images_NHWC]) / 100  # the ground of frame n has 40 + n
+
+    items, _, _ = grade_twice(JudgingEngines(), batch_size=3)
+    scopes = [item.in_scope for item in items]
+    assert scopes == [*(pytest.approx((40 + number) / 100) for number in range(len(PLACES_XY))), None]
+    assert all(item.refer_reasons.startswith("out_of_scope") for item in items[: len(PLACES_XY)])
+
+
 @pytest.mark.parametrize("two_looks", [False, True])
 def test_the_first_item_comes_out_before_more_frames_are_taken_than_a_worker_is_sent(
     export, model_dir, tmp_path, two_looks

@@ -49,8 +49,8 @@ class Results:
     root: Path
     """The output folder of the run."""
     frames: pd.DataFrame
-    """One row a frame, embryo by embryo, in the order of the archive: the columns of `embryos/<embryo>.csv` and
-    embryo, slide, well, reason, focus, sha256, and those of the context (`CONTEXT_COLUMNS`)."""
+    """One row a frame, embryo by embryo, in the order of the archive: the columns of `embryos/<embryo>.csv` but
+    in_scope, and embryo, slide, well, reason, focus, sha256, and those of the context (`CONTEXT_COLUMNS`)."""
     embryos: pd.DataFrame
     """One row an embryo, in the same order: the columns of `embryos.csv` and those of the context."""
     files: pd.DataFrame
