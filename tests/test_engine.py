@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from tiny_model import TINY, draw_discs, write_tiny_model
 
 from embryofrag.engine import build, parity, select
 from embryofrag.engine.build import build_engines
 from embryofrag.engine.digest import sha256_of_values
 from embryofrag.engine.machine import cpu_features
+from embryofrag.engine.model import ModelHeader, read_probe, write_model
 from embryofrag.engine.openvino import OpenVinoEngine
 from embryofrag.engine.select import check_engines, choose_engine, list_engines, load_pair
 from embryofrag.engine.shipped import shipped_model
@@ -341,3 +343,17 @@ def test_bf16_of_a_resnet50_passes_the_gate(tmp_path):
     assert np.array_equal(pair.masks(images)[1:2], pair.masks(images[1:2]))
     assert np.array_equal(pair.ratios(images)[1:2], pair.ratios(images[1:2]))
     pair.close()
+
+
+def test_weights_stored_in_half_make_a_half_sized_engine_of_the_same_answers(tmp_path):
+    exact = write_tiny_model(tmp_path / "exact")
+    header = ModelHeader(name="half", trained=False, network=TINY.to_dict())
+    weights = {module: load_file(exact.path / f"module_{module}.safetensors") for module in ("a", "b")}
+    halved = {
+        module: {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in state.items()}
+        for module, state in weights.items()
+    }
+    half = write_model(tmp_path / "half", header, halved, read_probe(exact))
+    of_exact, of_half = (build_engines(model.path, precision="fp32") for model in (exact, half))
+    assert of_half.size_bytes < 0.75 * of_exact.size_bytes  # graphs and probe answers are not weights
+    assert of_half.parity.passed

@@ -15,7 +15,7 @@ from embryofrag import __version__
 from embryofrag.engine.backends import BACKENDS, Resources
 from embryofrag.engine.contract import NUMBER_MODULES
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
-from embryofrag.engine.eager import EagerEngine, load_deployed
+from embryofrag.engine.eager import EagerEngine, is_stored_in_half, load_deployed
 from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
     DEFAULT_BACKEND,
@@ -287,7 +287,10 @@ def _put_in_place(unfinished: Path, target: Path) -> None:
 
 
 def _compile_openvino(model: ModelInfo, module: str, folder: Path, target: BuildTarget) -> None:
-    """Write a module with a head as two graphs: OpenVINO knows one precision for a graph, and the head is fp32."""
+    """Write a module with a head as two graphs: OpenVINO knows one precision for a graph, and the head is fp32.
+
+    Weights that the model stores in half precision are written so, which halves the file and changes nothing in them.
+    """
     deployed = load_deployed(model, module)
     input_px = model.network_of(module)["input_px"]
     frame = torch.zeros((1, input_px, input_px, 3), dtype=torch.uint8)
@@ -300,7 +303,7 @@ def _compile_openvino(model: ModelInfo, module: str, folder: Path, target: Build
         with torch.no_grad():
             converted = ov.convert_model(torch.export.export(part, (example,)))
         converted.reshape(list(example.shape))
-        save_graph(converted, folder / name)
+        save_graph(converted, folder / name, weights_in_fp16=is_stored_in_half(model, module))
 
 
 def _openvino_versions() -> dict[str, str]:

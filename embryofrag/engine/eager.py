@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from embryofrag.engine.contract import check_images, output_shape
@@ -26,6 +26,12 @@ def load_deployed(model: ModelInfo, module: str) -> torch.nn.Module:
     except (ValueError, RuntimeError, SafetensorError) as error:
         raise EmbryofragError(f"{path} does not fit the network in model.json ({error}): {REMEDY}") from error
     return DEPLOYED[module](network).eval()
+
+
+def is_stored_in_half(model: ModelInfo, module: str) -> bool:
+    """Return whether the weights of a module's layers lie in its file as float16; they are computed with in fp32."""
+    with safe_open(model.path / weights_file(module), framework="numpy") as file:
+        return any(file.get_slice(name).get_dtype() == "F16" for name in file.keys())  # noqa: SIM118
 
 
 class EagerEngine:
