@@ -119,16 +119,7 @@ def grade_frame(
     """
     scheme = settings.grade_scheme
     grade = grade_ratio(ratio_reg, scheme)
-    ungraded = FrameGrade(
-        outcome=Outcome.NO_EMBRYO,
-        scheme=scheme.label,
-        denominator=settings.denominator,
-        fragment_area_px=areas.fragment_area_px,
-        embryo_area_px=areas.embryo_area_px,
-        num_fragments=num_fragments,
-        focus=focus,
-        reason=_why_no_embryo(embryo, settings),
-    )
+    ungraded = _ungraded(areas, embryo, num_fragments, focus, settings)
     needs_embryo = settings.denominator == "embryo"
     if needs_embryo and (not areas.embryo_area_px or embryo.frame_share < settings.min_embryo_share):
         return ungraded
@@ -153,6 +144,22 @@ def grade_frame(
         referred=bool(reasons),
         refer_reasons=reasons,
         **calibrated,
+    )
+
+
+def _ungraded(
+    areas: Areas, embryo: EmbryoEvidence, num_fragments: int, focus: float | None, settings: GradingSettings
+) -> FrameGrade:
+    """What is reported of a frame without an embryo."""
+    return FrameGrade(
+        outcome=Outcome.NO_EMBRYO,
+        scheme=settings.grade_scheme.label,
+        denominator=settings.denominator,
+        fragment_area_px=areas.fragment_area_px,
+        embryo_area_px=areas.embryo_area_px,
+        num_fragments=num_fragments,
+        focus=focus,
+        reason=_why_no_embryo(embryo, settings),
     )
 
 
