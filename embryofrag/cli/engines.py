@@ -33,7 +33,7 @@ def engines_build(model: Path, **choices) -> None:
     An int8 engine is not equal; it stands if it grades drawn, labelled frames as well as fp32 does.
 
     \b
-    Examples:
+    Example:
       embryofrag engines build /models/ours --precision bf16
       embryofrag engines build /models/ours --precision int8
     """
