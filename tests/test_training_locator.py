@@ -12,7 +12,7 @@ from training_runs import TINY, draw_data_set, tiny_config
 from embryofrag.engine.contract import LOCATOR, SCOPE
 from embryofrag.engine.model import read_model, read_probe
 from embryofrag.engine.select import choose_engine, load_pair
-from embryofrag.errors import EmbryofragError
+from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.training.dataset import FrameDataset
 from embryofrag.training.locator import SIDE_SHARES, draw_window, open_locator, place_rows
@@ -93,6 +93,14 @@ def test_a_scope_module_is_module_b_of_another_model(whole_frames, tmp_path):
     model = read_model(train(config, manifest, tmp_path / "model", quiet=True))
     assert model.modules == (LOCATOR, SCOPE, "a", "b") and model.network_of(SCOPE) == TINY.to_dict()
     assert (model.path / "scope.safetensors").read_bytes() == (scope / "module_b.safetensors").read_bytes()
+
+
+def test_a_scope_module_of_another_size_is_refused_before_training(whole_frames, tmp_path):
+    manifest, locator = whole_frames
+    network = dataclasses.replace(TINY, input_px=64)
+    with pytest.raises(UsageError, match="looks at 32 px and this run's networks at 64 px"):
+        train(cropping(locator, network=network, scope=str(locator)), manifest, tmp_path / "model", quiet=True)
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_killed_cropping_run_goes_on_as_the_same(whole_frames, tmp_path):

@@ -17,7 +17,7 @@ import torch
 
 from embryofrag import __version__
 from embryofrag.engine.digest import sha256_of_file
-from embryofrag.engine.model import MODEL_FILE
+from embryofrag.engine.model import MODEL_FILE, read_model
 from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
@@ -93,6 +93,7 @@ def train(
             return out
         if config.crop == "embryo":
             locator = open_locator(Path(config.locator))
+            check_scope(config)
             rows = place_rows(rows, locator, diameter_share=config.diameter_share, seed=config.seed)
         split = open_run(config, manifest, rows, out, split_file=split_file, resume=resume, ranks=ranks)
         reporter = Reporter()
@@ -141,6 +142,19 @@ def open_run(
             (folder / RUN_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     ranks.wait()
     return split
+
+
+def check_scope(config: TrainConfig) -> None:
+    """Refuse a scope module that looks at windows of another size than the modules it is to stand beside.
+
+    Raises:
+        UsageError: It does.
+    """
+    if config.scope and (side_px := read_model(Path(config.scope)).input_px) != config.network.input_px:
+        raise UsageError(
+            f"the scope module in {config.scope} looks at {side_px} px and this run's networks at "
+            f"{config.network.input_px} px: train it with --input-px {config.network.input_px}"
+        )
 
 
 def split_by_config(rows: tuple[Row, ...], config: TrainConfig) -> Split:
