@@ -7,11 +7,10 @@ from pathlib import Path
 from embryofrag.engine.select import EngineChoice, choose_engine
 from embryofrag.engine.shipped import DEFAULT_MODEL, find_shipped, shipped_model
 from embryofrag.errors import UsageError
-from embryofrag.grading.frame import GradingSettings
 from embryofrag.phantom import write_archive
 from embryofrag.run.events import Notify
 from embryofrag.run.grade import RunReport, grade_archive
-from embryofrag.run.settings import RunSettings, read_calibration
+from embryofrag.run.settings import RunSettings, grading_by, read_calibration
 
 FALLBACK_MODEL = "untrained"
 NUM_EMBRYOS = 4
@@ -36,11 +35,7 @@ def run_demo(
     write_archive(out / "drawn", seed=seed, num_embryos=NUM_EMBRYOS, frames_per_embryo=FRAMES_PER_EMBRYO)
     choice = choose_engine(find_shipped(DEFAULT_MODEL) or shipped_model(FALLBACK_MODEL))
     announce(choice)
-    grading = GradingSettings(
-        mask_threshold=choice.model.mask_threshold,
-        scope_threshold=choice.model.scope_threshold,
-        denominator=choice.model.denominator,
-    )
+    grading = grading_by(choice.model)
     settings = RunSettings(grading=grading, calibration=read_calibration(choice.model, grading), overlays=True)
     return grade_archive(out / "drawn" / "archive", out / "results", choice, settings, notify), choice
 

@@ -83,6 +83,7 @@ def test_pickle_is_refused(tmp_path):
         (lambda document: document.pop("trained"), "missing or wrong field"),
         (lambda document: document.update(trained="yes"), "trained must be true or false"),
         (lambda document: document["thresholds"].update(mask=1.5), "mask threshold"),
+        (lambda document: document["thresholds"].update(embryo_confidence=2), "embryo's confidence"),
         (lambda document: document.update(denominator="zona"), "denominator"),
         (lambda document: document.update(name="a/b"), "name"),
         (lambda document: document["files"].pop("probe.npz"), r"probe\.npz"),

@@ -13,10 +13,9 @@ import numpy as np
 from embryofrag.archive import ScanOptions, decode_image
 from embryofrag.archive.options import ReadLimits
 from embryofrag.engine.select import choose_engine
-from embryofrag.grading.frame import GradingSettings
 from embryofrag.grading.schemes import SCHEMES, grade_ratio
 from embryofrag.run.grade import grade_archive
-from embryofrag.run.settings import RunSettings, read_calibration
+from embryofrag.run.settings import RunSettings, grading_by, read_calibration
 from embryofrag.training.labelled import read_labelled
 from embryofrag.training.metrics import count_overlap, dice
 from embryofrag.training.row import Row
@@ -85,11 +84,7 @@ def grade_folder(
 ) -> list[Graded]:
     """Run `grade` with the model's defaults; returns the frames in the order of the tables."""
     choice = choose_engine(model)
-    grading = GradingSettings(
-        mask_threshold=choice.model.mask_threshold,
-        scope_threshold=choice.model.scope_threshold,
-        denominator=choice.model.denominator,
-    )
+    grading = grading_by(choice.model)
     settings = RunSettings(
         scan=ScanOptions(focal_um=focal, embryo_by=embryo_by),
         grading=grading,

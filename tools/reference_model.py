@@ -2,21 +2,20 @@
 
     python tools/reference_model.py draw --out reference
     python tools/reference_model.py locator --out reference
-    python tools/reference_model.py scope --out reference
     OMP_NUM_THREADS=1 python tools/reference_model.py module A --out reference &
     OMP_NUM_THREADS=1 python tools/reference_model.py module C --out reference &
     wait
     python tools/reference_model.py pair --out reference
+    python tools/reference_model.py limits --out reference
     python tools/reference_model.py ship --out reference
 
 Module A comes from experiment A and module B from experiment C of arXiv 2511.18454, both from random weights; the
-locator is an experiment A on whole frames, and the scope module an experiment B that learns 1 for frames of one
-cleavage-stage embryo and 0 for what is out of scope. On two cores the two modules train best side by side, one thread
+locator is an experiment A on whole frames. On two cores the two modules train best side by side, one thread
 each. A step that was killed goes on where it was; a finished one is left as it is. `tools/reference_card.py` then
 measures the model and writes its card.
 """
 
-import csv
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -26,8 +25,10 @@ from pathlib import Path
 import click
 import numpy as np
 
+from embryofrag.archive import blank_overlay
 from embryofrag.engine.build import build_engines
 from embryofrag.engine.contract import LOCATOR
+from embryofrag.engine.look import look_at_embryos
 from embryofrag.engine.model import (
     MODEL_FILE,
     ModelHeader,
@@ -37,15 +38,17 @@ from embryofrag.engine.model import (
     weights_file,
     write_model,
 )
+from embryofrag.engine.select import choose_engine, load_pair
 from embryofrag.grading.schemes import SCHEMES
+from embryofrag.imaging.masks import EMBRYO, mask_confidence
 from embryofrag.network.config import NetworkConfig
 from embryofrag.phantom import write_frames
 from embryofrag.phantom.dataset import Mix
-from embryofrag.phantom.out_of_scope import OUT_OF_SCOPE
 from embryofrag.training.config import TrainConfig, change_phases
 from embryofrag.training.delivery import deliver_model, load_arrays
 from embryofrag.training.evaluate import SPLIT_FILE
 from embryofrag.training.experiments import EXPERIMENTS
+from embryofrag.training.labelled import read_labelled
 from embryofrag.training.locator import open_locator, place_rows
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.progress import Reporter
@@ -55,30 +58,20 @@ from embryofrag.training.train import TRAINING_FOLDER, train
 SHIPPED_DIR = Path(__file__).resolve().parents[1] / "engines" / "reference"
 PRECISIONS = ("int8", "fp32")
 """Engines that ship: the fastest, and one for any CPU."""
+SCHEME = SCHEMES["regdeeplab"]
 MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
 FRAMES = {
     "frames": (9000, 41, MIX),
-    "scope_frames": (3600, 43, Mix(out_of_scope_share=0.8)),
     "held_out": (900, 42, MIX),
 }
-"""Folder -> number of frames, seed and mix: to train and calibrate, more of what is out of scope, for the card."""
-NUM_IN_SCOPE = 2000
-"""Of the first frames of ``frames``, which the scope module learns beside ``scope_frames``."""
-LIGHTLESS = ("blank", "black")
-"""Stages in which there is nothing to look at: the locator's task alone."""
+"""Folder -> number of frames, seed and mix: to train and calibrate, and for the card."""
+LIMITS_FILE = "limits.json"
+UNCLEAR_SHARE = 0.05
+"""Of the drawn embryos that calibrate; so many of them will be referred as unclear."""
 LOCATOR_RECIPE = replace(
     change_phases(EXPERIMENTS["A"](), epochs=2, patience=0, lr=3e-3),
     network=NetworkConfig(backbone="resnet18", width=0.25, input_px=128, aspp_rates=(1, 2, 3)),
     init="random",
-    batch_size=16,
-    val_frac=0.05,
-    test_frac=0.05,
-)
-SCOPE_RECIPE = replace(
-    change_phases(EXPERIMENTS["B"](), epochs=4, patience=0, lr=2e-3),
-    network=NetworkConfig(backbone="resnet18", width=0.25, input_px=256, aspp_rates=(2, 4, 6)),
-    init="random",
-    precise_loss="soft_bce",
     batch_size=16,
     val_frac=0.05,
     test_frac=0.05,
@@ -130,20 +123,6 @@ def locator(out: Path) -> None:
 
 
 @main.command()
-@out_option
-def scope(out: Path) -> None:
-    """Train the scope module on the windows that the locator finds."""
-    rows = [row for row in read_rows(out, "frames")[:NUM_IN_SCOPE] if row["stage"] not in OUT_OF_SCOPE]
-    rows += [row for row in read_rows(out, "scope_frames") if row["stage"] not in LIGHTLESS]
-    manifest = out / "scope.csv"
-    with manifest.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ("image", "ratio", "patient", "stage"), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    train_or_resume(replace(SCOPE_RECIPE, crop="embryo", locator=str(out / "locator")), out, "scope", manifest)
-
-
-@main.command()
 @click.argument("name", type=click.Choice(["A", "C"]))
 @out_option
 def module(name: str, out: Path) -> None:
@@ -157,7 +136,7 @@ def pair(out: Path) -> None:
     """Put both modules and the locator into one model folder, with its calibration."""
     config = modules_config(out)
     manifest = out / "frames" / "manifest.csv"
-    rows = read_manifest(manifest, SCHEMES[config.scheme])
+    rows = read_manifest(manifest, SCHEME)
     rows = place_rows(rows, open_locator(out / "locator"), diameter_share=config.diameter_share, seed=config.seed)
     split = read_split(out / "module_A" / SPLIT_FILE, rows)
     folder = out / "model"
@@ -170,6 +149,26 @@ def pair(out: Path) -> None:
 
 @main.command()
 @out_option
+def limits(out: Path) -> None:
+    """Find the confidence of the outline that few drawn embryos fall below: what falls below it is referred."""
+    model = read_model(out / "model")
+    rows = read_split(out / "module_A" / SPLIT_FILE, read_manifest(out / "frames" / "manifest.csv", SCHEME)).test
+    engines = load_pair(choose_engine(model.path, "eager"))
+    confidences = []
+    for row in rows:
+        if row.ratio is not None and row.stage != "two-embryos":
+            look = look_at_embryos(engines, [blank_overlay(read_labelled(row).image)])[0]
+            embryo_SS = engines.masks(look.canvas_SSC[None])[0, EMBRYO]
+            confidences.append(mask_confidence(embryo_SS, look.box, model.mask_threshold) or 0.0)
+    limit = round(float(np.quantile(confidences, UNCLEAR_SHARE)), 3)
+    (out / LIMITS_FILE).write_text(json.dumps({"min_embryo_confidence": limit}) + "\n", encoding="utf-8")
+    click.echo(
+        f"{UNCLEAR_SHARE:.0%} of {len(confidences)} drawn embryos are outlined with less confidence than {limit}"
+    )
+
+
+@main.command()
+@out_option
 def ship(out: Path) -> None:
     """Round the weights to half precision, compile the engines, and put all into engines/reference."""
     model = read_model(out / "model")
@@ -177,7 +176,8 @@ def ship(out: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     header = ModelHeader(**{field.name: getattr(model, field.name) for field in fields(ModelHeader)})
     weights = {module: halve(load_arrays(verified_file(model, weights_file(module)))) for module in model.modules}
-    write_model(folder, replace(header, name=folder.name), weights, read_probe(model, "a"), read_probe(model, LOCATOR))
+    header = replace(header, name=folder.name, **json.loads((out / LIMITS_FILE).read_text(encoding="utf-8")))
+    write_model(folder, header, weights, read_probe(model, "a"), read_probe(model, LOCATOR))
     for precision in PRECISIONS:
         report = build_engines(folder, precision=precision)
         click.echo(f"{report.name}: {report.size_bytes:,} bytes; {report.accuracy or report.parity}")
@@ -196,24 +196,9 @@ def halve(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in state.items()}
 
 
-def read_rows(out: Path, name: str) -> list[dict[str, str]]:
-    """Return image, patient, stage and, as ratio, whether it is in scope, of the rows of a drawn data set."""
-    with (out / name / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [
-        {
-            "image": f"{name}/{row['image']}",
-            "patient": f"{name} {row['patient']}",
-            "stage": row["stage"],
-            "ratio": "0" if row["stage"] in OUT_OF_SCOPE else "1",
-        }
-        for row in rows
-    ]
-
-
 def modules_config(out: Path) -> TrainConfig:
     """Return the recipe of both modules."""
-    return replace(MODULES_RECIPE, crop="embryo", locator=str(out / "locator"), scope=str(out / "scope"))
+    return replace(MODULES_RECIPE, crop="embryo", locator=str(out / "locator"))
 
 
 def only(name: str, config: TrainConfig) -> TrainConfig:
@@ -226,10 +211,10 @@ def only(name: str, config: TrainConfig) -> TrainConfig:
     return replace(config, experiment=name, phases=phases, module_a=name, module_b=name)
 
 
-def train_or_resume(config: TrainConfig, out: Path, name: str, manifest: Path | None = None) -> None:
+def train_or_resume(config: TrainConfig, out: Path, name: str) -> None:
     """Train into a folder, or go on with what a killed run left there."""
     folder = out / name
-    train(config, manifest or out / "frames" / "manifest.csv", folder, resume=(folder / TRAINING_FOLDER).exists())
+    train(config, out / "frames" / "manifest.csv", folder, resume=(folder / TRAINING_FOLDER).exists())
     click.echo(f"{folder / MODEL_FILE}: trained")
 
 

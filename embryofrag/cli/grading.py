@@ -131,24 +131,17 @@ def grade(ctx: click.Context, archive: Path, out: Path, log_json: bool, **option
 
 
 def _run_settings(options: dict, choice):
-    from embryofrag.grading.frame import GradingSettings
-    from embryofrag.grading.referral import ReferralSettings
-    from embryofrag.run.settings import RunSettings, default_batch_size, read_calibration
+    from embryofrag.run.settings import RunSettings, default_batch_size, grading_by, read_calibration
 
     model = choice.model
     try:
-        referral = ReferralSettings(
-            max_disagreement=options["max_disagreement"],
-            cut_margin=options["cut_margin"],
-            min_grade_probability=options["min_probability"],
-        )
-        grading = GradingSettings(
-            scheme=options["scheme"],
-            denominator=options["denominator"] or model.denominator,
-            mask_threshold=model.mask_threshold,
-            scope_threshold=model.scope_threshold,
-            referral=referral,
-        )
+        referral = {
+            "max_disagreement": options["max_disagreement"],
+            "cut_margin": options["cut_margin"],
+            "min_grade_probability": options["min_probability"],
+        }
+        denominator = options["denominator"] or model.denominator
+        grading = grading_by(model, referral=referral, scheme=options["scheme"], denominator=denominator)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return RunSettings(

@@ -87,6 +87,8 @@ class ModelHeader:
     """``NetworkConfig.to_dict()``; `input_px` in it is the side of the engines' input."""
     mask_threshold: float = 0.5
     """A pixel belongs to a mask where its probability is above this."""
+    min_embryo_confidence: float | None = None
+    """Mean embryo probability inside the mask below which the embryo counts as unclear; None: the run's default."""
     denominator: str = "embryo"
     """What the ratio is a share of: one of `DENOMINATORS`."""
     provenance: Mapping[str, object] = field(default_factory=dict)
@@ -284,7 +286,8 @@ def _to_document(header: ModelHeader, files: Mapping[str, str]) -> dict:
         "name": header.name,
         "trained": header.trained,
         "network": dict(header.network),
-        "thresholds": {"mask": header.mask_threshold},
+        "thresholds": {"mask": header.mask_threshold}
+        | ({} if header.min_embryo_confidence is None else {"embryo_confidence": header.min_embryo_confidence}),
         "denominator": header.denominator,
         "provenance": dict(header.provenance),
         "calibration": None if header.calibration is None else dict(header.calibration),
@@ -303,6 +306,7 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
         trained=document["trained"],
         network=document["network"],
         mask_threshold=document["thresholds"]["mask"],
+        min_embryo_confidence=document["thresholds"].get("embryo_confidence"),
         denominator=document["denominator"],
         provenance=document["provenance"],
         calibration=document.get("calibration"),
@@ -316,6 +320,8 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
         raise ValueError(f"trained must be true or false, not {model.trained!r}")
     if not 0 < model.mask_threshold < 1:
         raise ValueError(f"the mask threshold must lie between 0 and 1, not {model.mask_threshold!r}")
+    if model.min_embryo_confidence is not None and not 0 <= model.min_embryo_confidence <= 1:
+        raise ValueError(f"the embryo's confidence must lie in 0..1, not at {model.min_embryo_confidence!r}")
     if model.denominator not in DENOMINATORS:
         raise ValueError(f"denominator must be one of {', '.join(DENOMINATORS)}, not {model.denominator!r}")
     _check_input_px(model.input_px)

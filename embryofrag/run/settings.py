@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from embryofrag import __version__
@@ -13,6 +14,7 @@ from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.embryo import EmbryoSettings
 from embryofrag.grading.frame import GradingSettings
+from embryofrag.grading.referral import ReferralSettings
 
 RECHECKS = ("stat", "hash")
 MAX_BATCH_SIZE = 64
@@ -72,6 +74,26 @@ class RunSettings:
         if values["calibration"]:
             del values["calibration"]["residuals"]
         return values
+
+
+def grading_by(model: ModelInfo, *, referral: Mapping[str, float] | None = None, **choices: str) -> GradingSettings:
+    """Return the grading that a model was made for, with what the user chose otherwise.
+
+    Args:
+        model: its thresholds and its denominator hold where nothing else is chosen.
+        referral: fields of `ReferralSettings`.
+        choices: `scheme`, `denominator`.
+
+    Raises:
+        ValueError: a choice that cannot be.
+    """
+    limits = {} if model.min_embryo_confidence is None else {"min_embryo_confidence": model.min_embryo_confidence}
+    return GradingSettings(
+        mask_threshold=model.mask_threshold,
+        scope_threshold=model.scope_threshold,
+        referral=ReferralSettings(**limits | dict(referral or {})),
+        **{"denominator": model.denominator} | choices,
+    )
 
 
 def result_key(settings: RunSettings, choice: EngineChoice) -> str:
