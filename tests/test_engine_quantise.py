@@ -15,6 +15,7 @@ from embryofrag.engine import accuracy, build, calibration, quantise, select
 from embryofrag.engine.build import build_engines
 from embryofrag.engine.calibration import calibration_images, judged_frames
 from embryofrag.engine.machine import cpu_features
+from embryofrag.engine.model import read_model
 from embryofrag.engine.openvino import head_file, module_file, read_graph
 from embryofrag.engine.select import check_engines, choose_engine, list_engines, load_pair
 from embryofrag.engine.sensitive import always_float, parts_of
@@ -138,10 +139,13 @@ def test_auto_takes_int8_where_it_is_built_and_the_cpu_can(built, spoilt, monkey
     assert "openvino-int8: not built; " in choose_engine(spoilt).reason
 
 
-def test_build_auto_never_quantises(tmp_path, monkeypatch):
-    write_tiny_model(tmp_path / "tiny")
+def test_build_auto_never_quantises(built, tmp_path, monkeypatch):
+    bare = shutil.copytree(built, tmp_path / "bare", ignore=shutil.ignore_patterns("engines"))
+    monkeypatch.setattr(build, "_build_into", lambda folder, model, target: (target.precision, None))
     monkeypatch.setattr(build, "cpu_features", lambda: frozenset({"vnni"}))
-    assert build_engines(tmp_path / "tiny").reason == "auto: took fp32 (this CPU has no bf16)"
+    report = build_engines(bare)
+    assert (report.name, report.parity) == ("openvino-fp32", "fp32")
+    assert report.reason == "auto: took fp32 (this CPU has no bf16)"
 
 
 @pytest.mark.parametrize("name", ["module_a.bin", "module_b.xml", "locator.bin", "module_b_head.bin"])
@@ -162,21 +166,25 @@ def test_edited_accuracy_is_refused(spoilt):
 
 
 def test_failed_gate_leaves_nothing(tmp_path, copies, monkeypatch):
-    write_tiny_model_with_locator(tmp_path / "located")
+    write_tiny_model(tmp_path / "tiny")
     monkeypatch.setattr(accuracy, "RATIO_MAE_LOSS_LIMIT", -1)
     with pytest.raises(EmbryofragError, match=r"grades worse.*mean error 0\.\d+ -> 0\.\d+ \(may grow by -1\).*keep to"):
-        build_engines(tmp_path / "located", precision="int8")
-    assert not (tmp_path / "located/engines").exists()
-    assert [kept for module, kept in copies if module == "b"] == [
-        (),
-        ("first convolution",),
-        ("first convolution", "last convolutions"),
+        build_engines(tmp_path / "tiny", precision="int8")
+    assert not (tmp_path / "tiny/engines").exists()
+    assert copies == [  # module A's masks lost nothing
+        ("a", ()),
+        ("b", ()),
+        ("b", ("first convolution",)),
+        ("b", ("first convolution", "last convolutions")),
     ]
-    assert len([kept for module, kept in copies if module == "a"]) == 1  # its masks lost nothing
 
 
-def test_failed_gate_keeps_more_in_float_until_it_passes(tmp_path, copies, monkeypatch):
-    write_tiny_model(tmp_path / "tiny")
+def quantise_again(built, folder):
+    """Quantise the proved graphs of a model that is built, into another folder."""
+    return quantise.quantise_engine(built / "engines/openvino-fp32", folder, read_model(built), None)
+
+
+def test_failed_gate_keeps_more_in_float_until_it_passes(built, tmp_path, copies, monkeypatch):
     compare, losses = quantise.compare_scores, [0.02, 0.006, 0.004]
 
     def lose(exact, quantised):
@@ -184,31 +192,28 @@ def test_failed_gate_keeps_more_in_float_until_it_passes(tmp_path, copies, monke
         return replace(gate, dice_embryo=gate.dice_embryo_exact - losses.pop(0))
 
     monkeypatch.setattr(quantise, "compare_scores", lose)
-    report = build_engines(tmp_path / "tiny", precision="int8")
-    (manifest,) = list_engines(tmp_path / "tiny")
-    kept = ["classifier", "attention gate", "latent", "first convolution"]
-    assert manifest.quantisation["kept_in_float"] == {"a": kept, "b": []}
-    assert [module for module, _ in copies] == ["a", "b", "a", "a"]
-    assert report.accuracy.dice_loss == pytest.approx(0.004)
-    load_pair(choose_engine(tmp_path / "tiny")).close()
+    quantisation = quantise_again(built, tmp_path)
+    kept = ("classifier", "attention gate", "latent", "first convolution")
+    assert quantisation.kept_in_float == {"locator": kept, "a": kept, "b": ()}
+    assert [module for module, _ in copies] == ["a", "b", "locator", "a", "locator", "a", "locator"]
+    assert quantisation.accuracy.dice_loss == pytest.approx(0.004)
 
 
-def test_the_scope_module_stays_in_float(tmp_path, copies):
-    write_tiny_model_with_locator(tmp_path / "scoped", scope_threshold=0.5)
-    build_engines(tmp_path / "scoped", precision="fp32")
-    build_engines(tmp_path / "scoped", precision="int8")
-    assert {module for module, _ in copies} == {"locator", "a", "b"}
-    for name in ("scope.xml", "scope.bin", "scope_head.xml"):
-        exact, kept = (tmp_path / "scoped/engines" / engine / name for engine in ("openvino-fp32", "openvino-int8"))
-        assert kept.read_bytes() == exact.read_bytes()
-    load_pair(choose_engine(tmp_path / "scoped", "openvino", "int8")).close()
+def test_parts_kept_in_float_are_not_quantised(built, tmp_path):
+    exact, images = built / "engines/openvino-fp32", draw_discs(TINY_LOCATOR.input_px, 2)
+    kept = ("classifier", "attention gate", "latent", "first convolution", "depthwise convolutions")
+    quantise._quantise_module(exact, tmp_path, "locator", images, kept)
+    text = (tmp_path / "locator.xml").read_text()
+    assert text.count("FakeQuantize") < (built / ENGINE / "locator.xml").read_text().count("FakeQuantize")
+    graph = read_graph(tmp_path / "locator.xml")
+    first = next(op for op in graph.get_ordered_ops() if op.get_type_name() == "Convolution")
+    assert first.input_value(1).get_node().get_type_name() == "Constant"  # its weights, as they were
 
 
-def test_model_that_locates_too_little(tmp_path, copies, monkeypatch):
-    write_tiny_model_with_locator(tmp_path / "located")
+def test_model_that_locates_too_little(built, tmp_path, copies, monkeypatch):
     monkeypatch.setattr(quantise, "MIN_LOCATED_FRAC", 1.1)
     with pytest.raises(EmbryofragError, match=r"locates an embryo in \d of 6 drawn frames, too few"):
-        build_engines(tmp_path / "located", precision="int8")
+        quantise_again(built, tmp_path)
     assert copies == []
 
 
@@ -280,8 +285,8 @@ def test_sensitive_parts(built):
 
 def test_network_without_a_gate_has_no_such_part(tmp_path):
     write_tiny_model(tmp_path / "tiny", config=replace(TINY, gate=False, separable=False))
-    build_engines(tmp_path / "tiny", precision="fp32")
-    parts = parts_of(read_graph(tmp_path / "tiny/engines/openvino-fp32/module_a.xml"))
+    target = build.BuildTarget(engine="openvino", precision="fp32")
+    build.COMPILERS["openvino"].compile(read_model(tmp_path / "tiny"), "a", tmp_path, target)
+    parts = parts_of(read_graph(tmp_path / "module_a.xml"))
     assert parts["attention gate"] == set()
-    # the pyramid's branches with a dilation of their own are plain convolutions then
     assert parts["depthwise convolutions"] == set()
