@@ -121,9 +121,10 @@ def test_injection_written_out_is_more_arithmetic(tmp_path):
     assert written_out["a"] > 1.2 * exact["a"] > 1.2 * exact["b"] > 0
 
 
-def test_way_that_cannot_run_is_skipped_with_its_reason(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [EmbryofragError("no compiler"), RuntimeError("no compiler\nstack")])
+def test_way_that_cannot_run_is_skipped_with_its_reason(error, tmp_path, monkeypatch):
     def cannot(model):
-        raise EmbryofragError("no compiler")
+        raise error
 
     monkeypatch.setitem(ways.WAYS, "torch.compile fp32", ways.Way(precision="fp32", load=cannot))
     subject = subjects.open_subject(write_tiny_model(tmp_path / "model"), ["torch.compile fp32"], [1])

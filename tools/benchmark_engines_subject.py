@@ -47,14 +47,11 @@ def open_subject(model: ModelInfo, ways: Sequence[str], batches: Sequence[int]) 
     for way in ways:
         start_s = time.perf_counter()
         try:
-            runs[way] = WAYS[way].load(model)
-        except EmbryofragError as error:
-            skipped[way] = str(error)
+            runs[way] = load_and_warm_up(way, model, images, batches)
+        except (EmbryofragError, RuntimeError) as error:  # the latter is how PyTorch's compiler and exporter fail
+            skipped[way] = str(error).strip().partition("\n")[0]
             click.echo(f"{model.label}: {way} is skipped: {error}", err=True)
             continue
-        for module, run in runs[way].items():
-            for batch in batches:
-                run(images[module][:batch])
         ready_s[way] = time.perf_counter() - start_s
         difference = compare_answers(expected, answer(runs[way], images, model))
         parity[way] = {"mask_frac": difference.mask_differ_frac, "ratio": difference.ratio_max_difference}
@@ -69,6 +66,17 @@ def open_subject(model: ModelInfo, ways: Sequence[str], batches: Sequence[int]) 
         "grade": {way: [] for way in runs if way in OPENVINO},
     }
     return Subject(model=model, runs=runs, images=images, figures=figures)
+
+
+def load_and_warm_up(
+    way: str, model: ModelInfo, images: Mapping[str, np.ndarray], batches: Sequence[int]
+) -> dict[str, Run]:
+    """Load a model in one way and run every batch once: the first calls are slower, or compile."""
+    runs = WAYS[way].load(model)
+    for module, run in runs.items():
+        for batch in batches:
+            run(images[module][:batch])
+    return runs
 
 
 def answer(runs: Mapping[str, Run], images: Mapping[str, np.ndarray], model: ModelInfo) -> Answers:
