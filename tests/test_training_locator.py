@@ -69,6 +69,8 @@ def test_a_cropping_run_delivers_its_locator(whole_frames, tmp_path):
     model = read_model(train(cropping(locator, epochs=1), manifest, tmp_path / "model", quiet=True))
     assert model.modules == (LOCATOR, "a", "b")
     assert model.crop.locator == TINY.to_dict() == model.network_of(LOCATOR)
+    assert model.provenance["recipe"]["locator"] == read_model(locator).id
+    assert str(tmp_path) not in (model.path / "model.json").read_text()
     assert model.crop.diameter_share == 0.72 and model.crop.threshold == 0.5
     assert len(read_probe(model, LOCATOR)) == len(read_probe(model, "a"))
     load_pair(choose_engine(model.path, "eager")).close()

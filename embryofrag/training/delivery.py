@@ -155,13 +155,18 @@ def describe_model(config: TrainConfig, split: Split) -> ModelHeader:
         trained=not untrained,
         network=config.network.to_dict(),
         provenance={
-            "recipe": config.to_dict(),
+            "recipe": config.to_dict() | {name: name_model(getattr(config, name)) for name in ("locator", "scope")},
             "untrained_modules": untrained,
             "num_frames": {part: len(getattr(split, part)) for part in PARTS},
             "num_groups": {part: len({row.group for row in getattr(split, part)}) for part in PARTS},
             "torch": torch.__version__,
         },
     )
+
+
+def name_model(folder: str) -> str:
+    """Return the id of the model in a folder, which says more than where the folder lay; "" for none."""
+    return read_model(Path(folder)).id if folder else ""
 
 
 def untrained_modules(config: TrainConfig) -> list[str]:
