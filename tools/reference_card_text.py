@@ -61,6 +61,10 @@ TIMELAPSE_FIGURES = {
 }
 REFUSED_TARGET = 0.9
 STILL_RISING = 0.005
+A_BESIDE = (
+    " Experiment A, which the paper deploys for the masks, was trained beside it: its masks are equal on drawn frames "
+    "(below), but fall apart on real frames of many small cells; that choice was made by looking at real frames."
+)
 CANNOT = (
     "It has never been trained on a real frame. Trust it on your own frames only after you have compared it with your "
     "labels (`embryofrag evaluate`), and retrain it on them (`embryofrag train --crop embryo --init "
@@ -100,9 +104,10 @@ def _format_summary(model: ModelInfo) -> str:
     return (
         f"`{model.id}`, AttnRegDeepLab (arXiv 2511.18454) trained by embryofrag {__version__} **on drawn frames "
         f"(phantoms) alone**: no real frame, no clinical label. A locator ({crop.locator['backbone']}, width "
-        f"{crop.locator['width']:g}, {crop.input_px} px) finds the embryo on the whole frame; module A (experiment A) "
-        f"and module B (experiment C), each {network['backbone']} of width {network['width']:g}, see a window of "
-        f"{model.input_px} px in which the embryo's diameter has {crop.diameter_share:.0%} of the side.\n\n"
+        f"{crop.locator['width']:g}, {crop.input_px} px) finds the embryo on the whole frame; modules A and B, each "
+        f"{network['backbone']} of width {network['width']:g}, see a window of {model.input_px} px in which the "
+        f"embryo's diameter has {crop.diameter_share:.0%} of the side. Both come from experiment "
+        f"{model.provenance['recipe']['module_a']}, end to end.{A_BESIDE}\n\n"
         f"{RESEARCH_USE_ONLY}"
     )
 

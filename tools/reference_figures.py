@@ -21,6 +21,8 @@ from embryofrag.training.metrics import count_overlap, dice
 from embryofrag.training.row import Row
 
 SCHEME = SCHEMES["regdeeplab"]
+TWO_EMBRYOS = "two-embryos"
+INCUBATOR_SIZES_PX = ((500, 500), (800, 800))
 RADIUS_BINS_PX = (0, 60, 90, 120, 180, 10_000)
 """Of the embryo in the frame's own pixels."""
 NEIGHBOURS = 3
@@ -111,8 +113,11 @@ def describe_frames(manifest: Path) -> dict[str, dict[str, int]]:
 
 
 def score_embryos(frames: Sequence[Graded]) -> dict:
-    """Score the frames that show an embryo, all together and by look, stage, true grade and size."""
-    measured = [measure(frame) for frame in frames if frame.row.ratio is not None]
+    """Score the frames that show one embryo, all together and by look, stage, true grade and size.
+
+    Of two embryos one is graded, and their truth is of both: such frames are counted by `score_out_of_scope` alone.
+    """
+    measured = [measure(frame) for frame in frames if frame.row.ratio is not None and frame.row.stage != TWO_EMBRYOS]
     groups: dict[str, Callable[[dict], str]] = {
         "frame size": lambda one: one["size"],
         "stage": lambda one: one["stage"] or "unknown",
@@ -154,7 +159,7 @@ def measure(frame: Graded) -> dict:
     fragment, embryo = frame.overlaps()
     height_px, width_px = read_labelled(frame.row).image.shape[:2]
     return {
-        "size": f"{width_px}x{height_px}",
+        "size": f"{width_px} x {height_px} px" if (width_px, height_px) in INCUBATOR_SIZES_PX else "other (bench)",
         "stage": frame.row.stage,
         "embryo": frame.row.group,
         "ratio_true": frame.row.ratio,
@@ -207,7 +212,7 @@ def score_out_of_scope(frames: Sequence[Graded]) -> dict[str, dict[str, float | 
     """Count what became of frames without a cleavage-stage embryo, and of those of two, by kind."""
     kinds = defaultdict(list)
     for frame in frames:
-        if frame.row is None or frame.row.ratio is None or frame.row.stage == "two-embryos":
+        if frame.row is None or frame.row.ratio is None or frame.row.stage == TWO_EMBRYOS:
             kinds[frame.row.stage if frame.row else "all"].append(frame)
     return {kind: count_refusals(some) for kind, some in sorted(kinds.items())}
 
@@ -216,11 +221,12 @@ def count_refusals(frames: Sequence[Graded]) -> dict[str, float | int]:
     """Frames in all, shares that ended as no_embryo, that were referred, and that passed as graded."""
     refused = np.mean([not frame.is_graded for frame in frames])
     referred = np.mean([frame.is_graded and frame.is_referred for frame in frames])
+    passed = np.mean([frame.is_graded and not frame.is_referred for frame in frames])
     return {
         "num_frames": len(frames),
         "no_embryo_share": plain(refused),
         "referred_share": plain(referred),
-        "passed_share": plain(1 - refused - referred),
+        "passed_share": plain(passed),
     }
 
 
@@ -262,7 +268,7 @@ def neighbour_iou(masks_NHW: np.ndarray, place: int) -> float:
 
 def sheet_of_failures(frames: Sequence[Graded], count: int = 12) -> bytes:
     """JPEG of the drawn frames with the largest errors of the ratio: the frame, the truth, the answer."""
-    wrong = [frame for frame in frames if frame.row.ratio is not None]
+    wrong = [frame for frame in frames if frame.row.ratio is not None and frame.row.stage != TWO_EMBRYOS]
     wrong.sort(key=lambda frame: -error_of(frame))
     tiles = []
     for frame in wrong[:count]:
