@@ -45,8 +45,8 @@ def graded(embryo: str, frame: str, ratio: float, **values) -> Item:
         "source": f"{embryo}/{frame}.jpg", "size_bytes": 1, "mtime_ns": 1, "outcome": Outcome.GRADED, "sha256": "00",
         "result_key": "k", "ratio_reg": ratio, "ratio_mask": ratio, "grade": grade_ratio(ratio, SCHEME),
         "scheme": SCHEME.label, "denominator": "embryo", "fragment_area_px": round(ratio * 9000),
-        "embryo_area_px": 9000, "num_fragments": 3, "focus": 0.8, "referred": False, "model": "drawn@00000000", "engine_a": "a:1",
-        "engine_b": "b:1",
+        "embryo_area_px": 9000, "num_fragments": 3, "focus": 0.8, "referred": False, "model": "drawn@00000000",
+        "engine_a": "a:1", "engine_b": "b:1",
     }  # fmt: skip
     return Item(embryo=embryo, frame=frame, **defaults | values)
 
