@@ -185,7 +185,7 @@ def quantise_again(built, folder):
 
 
 def test_failed_gate_keeps_more_in_float_until_it_passes(built, tmp_path, copies, monkeypatch):
-    compare, losses = quantise.compare_scores, [0.02, 0.006, 0.004]
+    compare, losses = quantise.compare_scores, [0.03, 0.02, 0.006, 0.004]
 
     def lose(exact, quantised):
         gate = compare(exact, quantised)
@@ -194,20 +194,28 @@ def test_failed_gate_keeps_more_in_float_until_it_passes(built, tmp_path, copies
     monkeypatch.setattr(quantise, "compare_scores", lose)
     quantisation = quantise_again(built, tmp_path)
     kept = ("classifier", "attention gate", "latent", "first convolution")
-    assert quantisation.kept_in_float == {"locator": kept, "a": kept, "b": ()}
-    assert [module for module, _ in copies] == ["a", "b", "locator", "a", "locator", "a", "locator"]
+    assert quantisation.kept_in_float == {"locator": ("all layers",), "a": kept, "b": ()}
+    assert [module for module, _ in copies] == ["a", "b", "locator", "locator", "a", "a"]
     assert quantisation.accuracy.dice_loss == pytest.approx(0.004)
 
 
 def test_parts_kept_in_float_are_not_quantised(built, tmp_path):
-    exact, images = built / "engines/openvino-fp32", draw_discs(TINY_LOCATOR.input_px, 2)
-    kept = ("classifier", "attention gate", "latent", "first convolution", "depthwise convolutions")
-    quantise._quantise_module(exact, tmp_path, "locator", images, kept)
-    text = (tmp_path / "locator.xml").read_text()
-    assert text.count("FakeQuantize") < (built / ENGINE / "locator.xml").read_text().count("FakeQuantize")
-    graph = read_graph(tmp_path / "locator.xml")
-    first = next(op for op in graph.get_ordered_ops() if op.get_type_name() == "Convolution")
+    exact, images = built / "engines/openvino-fp32", draw_discs(TINY.input_px, 2)
+    kept = tuple(part for group in quantise.SENSITIVE_PARTS["a"] for part in group)
+    quantise._quantise_module(exact, tmp_path, "a", images, kept)
+    text = (tmp_path / "module_a.xml").read_text()
+    assert 0 < text.count("FakeQuantize") < (built / ENGINE / "module_a.xml").read_text().count("FakeQuantize")
+    first = next(
+        op for op in read_graph(tmp_path / "module_a.xml").get_ordered_ops() if op.get_type_name() == "Convolution"
+    )
     assert first.input_value(1).get_node().get_type_name() == "Constant"  # its weights, as they were
+
+
+def test_locator_with_all_layers_in_float_is_the_exact_one(built, tmp_path):
+    exact = built / "engines/openvino-fp32"
+    quantise._quantise_module(exact, tmp_path, "locator", draw_discs(TINY_LOCATOR.input_px, 2), ("all layers",))
+    for name in ("locator.xml", "locator.bin"):
+        assert (tmp_path / name).read_bytes() == (exact / name).read_bytes()
 
 
 def test_model_that_locates_too_little(built, tmp_path, copies, monkeypatch):

@@ -2,8 +2,9 @@
 
 Frames show NNCF the range of every layer's values. Layers that lose too much in int8 stay in float: the gate decides,
 and a module that fails it is quantised again with the next group of its `SENSITIVE_PARTS` left out, until it passes or
-nothing is left to try. Always float: normalisation, pooling, injection's border sums, what follows the classifier, and
-module B's head, which is a graph of its own.
+nothing is left to try. The locator goes first: it is small, and its windows move what the others see. Always float:
+normalisation, pooling, injection's border sums, what follows the classifier, and module B's head, which is a graph of
+its own.
 """
 
 import logging
@@ -27,11 +28,13 @@ from embryofrag.engine.sensitive import always_float, parts_of
 from embryofrag.errors import EmbryofragError
 
 PRECISION = "int8"
+ALL_LAYERS = "all layers"
 SENSITIVE_PARTS = {
+    LOCATOR: ((ALL_LAYERS,),),
     "a": (("classifier", "attention gate"), ("latent", "first convolution"), ("depthwise convolutions",)),
     "b": (("first convolution",), ("last convolutions",)),
 }
-"""By module, in the order in which they are left out, group after group; the locator is a module A."""
+"""By module, in the order in which they are left out, group after group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,7 @@ def _search(
         pair.close()
         if accuracy.passed:
             return accuracy, steps
-        pending = {module for module in _to_blame(accuracy, model) if steps[module] < len(_groups(module))}
+        pending = _to_blame(accuracy, {module for module in steps if steps[module] < len(SENSITIVE_PARTS[module])})
         if not pending:
             tried = ", ".join(dict.fromkeys(part for module, step in steps.items() for part in _kept(module, step)))
             raise EmbryofragError(
@@ -128,14 +131,12 @@ def _search(
             steps[module] += 1
 
 
-def _to_blame(accuracy: Accuracy, model: ModelInfo) -> set[str]:
-    """The modules that a failed gate speaks against; the locator moves what either of the others sees."""
-    blamed = {module for module, passed in (("a", accuracy.masks_passed), ("b", accuracy.ratios_passed)) if not passed}
-    return blamed | {module for module in model.modules if module == LOCATOR}
-
-
-def _groups(module: str) -> tuple[tuple[str, ...], ...]:
-    return SENSITIVE_PARTS["a" if module == LOCATOR else module]
+def _to_blame(accuracy: Accuracy, improvable: set[str]) -> set[str]:
+    """Those of the modules that a failed gate speaks against and that have more to leave in float."""
+    if LOCATOR in improvable:
+        return {LOCATOR}
+    passed = {"a": accuracy.masks_passed, "b": accuracy.ratios_passed}
+    return {module for module in improvable if not passed[module]}
 
 
 def _kept(module: str, step: int) -> tuple[str, ...]:
@@ -144,10 +145,13 @@ def _kept(module: str, step: int) -> tuple[str, ...]:
     >>> _kept("b", 0), _kept("b", 2)
     ((), ('first convolution', 'last convolutions'))
     """
-    return tuple(part for group in _groups(module)[:step] for part in group)
+    return tuple(part for group in SENSITIVE_PARTS[module][:step] for part in group)
 
 
 def _quantise_module(exact: Path, folder: Path, module: str, images_NHWC: np.ndarray, kept: Sequence[str]) -> None:
+    if ALL_LAYERS in kept:
+        save_graph(read_graph(exact / module_file(module)), folder / module_file(module))
+        return
     nncf = import_nncf()
     graph = read_graph(exact / module_file(module))
     parts = parts_of(graph)
