@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from embryofrag.engine.machine import cpu_features, num_cpus
 from embryofrag.engine.openvino import PRECISIONS, import_openvino
+from embryofrag.engine.signal_stack import keep_signal_stack
 
 SIDE = 2048
 """Of the square matrices: large enough that loading them costs nothing beside the products."""
@@ -63,7 +64,8 @@ def openvino_chain(precision: str) -> Chain:
         "INFERENCE_NUM_THREADS": num_cpus(),
         "NUM_STREAMS": 1,
     }
-    request = import_openvino().Core().compile_model(graph, "CPU", settings).create_infer_request()
+    with keep_signal_stack():
+        request = import_openvino().Core().compile_model(graph, "CPU", settings).create_infer_request()
     matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     return lambda: request.infer([matrix])
 

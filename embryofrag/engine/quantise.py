@@ -25,6 +25,7 @@ from embryofrag.engine.model import ModelInfo
 from embryofrag.engine.openvino import OpenVinoEngine, head_file, import_openvino, module_file, read_graph, save_graph
 from embryofrag.engine.select import EngineChoice, EnginePair, pair_of
 from embryofrag.engine.sensitive import always_float, parts_of
+from embryofrag.engine.signal_stack import keep_signal_stack
 from embryofrag.errors import EmbryofragError
 
 PRECISION = "int8"
@@ -156,7 +157,7 @@ def _quantise_module(exact: Path, folder: Path, module: str, images_NHWC: np.nda
     graph = read_graph(exact / module_file(module))
     parts = parts_of(graph)
     names = sorted({*always_float(graph, module), *(name for part in kept for name in parts[part])})
-    with redirect_stdout(sys.stderr):  # NNCF's progress bars
+    with keep_signal_stack(), redirect_stdout(sys.stderr):  # NNCF runs graphs, and draws progress bars
         quantised = nncf.quantize(
             graph,
             nncf.Dataset([image[None] for image in images_NHWC]),
