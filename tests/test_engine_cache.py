@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_model import TINY, draw_discs, write_tiny_model
 
-from embryofrag.engine import cache
+from embryofrag.engine import backends, cache
 from embryofrag.engine.build import build_engines
 from embryofrag.engine.cache import CACHE_VARIABLE, OFF, cache_folder, read_entry, write_entry
 from embryofrag.engine.machine import num_cpus
@@ -28,6 +28,7 @@ def built(tmp_path_factory):
 def kept(tmp_path, monkeypatch):
     """An empty cache folder that does not exist yet."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "kept"))
+    monkeypatch.setattr(backends, "CACHED_PRECISIONS", ("fp32",))
     cache._say_once.cache_clear()
     return tmp_path / "kept"
 
@@ -109,6 +110,14 @@ def test_switched_off(built, kept, compilations, monkeypatch):
     for _ in range(2):
         load_pair(choose_engine(built)).close()
     assert len(compilations) == 6
+    assert not kept.exists()
+
+
+def test_exact_engines_are_not_kept(built, kept, monkeypatch):
+    """Reading and checking their weights again takes longer than compiling."""
+    monkeypatch.undo()
+    monkeypatch.setenv(CACHE_VARIABLE, str(kept))
+    load_pair(choose_engine(built)).close()
     assert not kept.exists()
 
 

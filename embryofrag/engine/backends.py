@@ -39,6 +39,10 @@ class Resources:
     """Where a backend may keep what it compiles at a start for the next one; None: nowhere."""
 
 
+CACHED_PRECISIONS = ("int8",)
+"""What OpenVINO takes longer to compile than to read back and check; for large float weights it is the other way."""
+
+
 def _load_openvino(folder: Path, manifest: EngineManifest, module: str, resources: Resources) -> Engine:
     return OpenVinoEngine(
         folder,
@@ -47,7 +51,7 @@ def _load_openvino(folder: Path, manifest: EngineManifest, module: str, resource
         input_px=manifest.input_px_of(module),
         precision=manifest.precision,
         num_threads=resources.num_threads,
-        cache_dir=resources.cache_dir,
+        cache_dir=resources.cache_dir if manifest.precision in CACHED_PRECISIONS else None,
     )
 
 
