@@ -315,7 +315,7 @@ def test_shipped_model_is_small_and_untrained():
     folder = shipped_model("untrained")
     assert choose_engine(folder).model.label.startswith("UNTRAINED untrained@")
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 1_000_000
-    with pytest.raises(EmbryofragError, match="choose one of .*untrained"):
+    with pytest.raises(EmbryofragError, match=r"choose one of .*untrained"):
         shipped_model("nonesuch")
 
 
