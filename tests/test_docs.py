@@ -9,8 +9,9 @@ import click
 import pytest
 
 from embryofrag.cli import main
+from embryofrag.grading.embryo import WINDOW_COLUMNS
 from embryofrag.records import Outcome
-from embryofrag.run.tables import EMBRYO_COLUMNS, FILE_COLUMNS, FRAME_COLUMNS, WINDOW_COLUMNS
+from embryofrag.run.tables import EMBRYO_COLUMNS, FILE_COLUMNS, FRAME_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

@@ -2,12 +2,13 @@ import csv
 
 import pytest
 
+from embryofrag.grading.embryo import WINDOW_COLUMNS
 from embryofrag.records import Outcome
 from embryofrag.run.ledger import open_ledger
 from embryofrag.run.outputs import Outputs
 from embryofrag.run.results import Item
 from embryofrag.run.settings import RunSettings
-from embryofrag.run.tables import EMBRYO_COLUMNS, FILE_COLUMNS, FRAME_COLUMNS, WINDOW_COLUMNS, write_tables
+from embryofrag.run.tables import EMBRYO_COLUMNS, FILE_COLUMNS, FRAME_COLUMNS, write_tables
 
 GRADED = {
     "size_bytes": 1, "mtime_ns": 1, "outcome": Outcome.GRADED, "ratio_mask": 0.2, "scheme": "regdeeplab/1",

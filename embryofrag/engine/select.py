@@ -187,10 +187,8 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
             f"run: {rebuild_command(choice.model.path, 'fp32')}"
         )
     verify_files(choice.folder, manifest, choice.model.path)
-    load, resources = (
-        BACKENDS[choice.backend].load,
-        Resources(num_threads=num_threads, device=choice.device, cache_dir=cache_folder()),
-    )
+    load = BACKENDS[choice.backend].load
+    resources = Resources(num_threads=num_threads, device=choice.device, cache_dir=cache_folder())
     pair = pair_of(choice, {module: load(choice.folder, manifest, module, resources) for module in choice.modules})
     _check_probe(pair)
     return pair

@@ -74,6 +74,10 @@ class EmbryoSettings:
             raise ValueError(f"window names must differ: {', '.join(names)}")
 
 
+WINDOW_COLUMNS = ("n", "ratio_median", "ratio_iqr", "grade")
+"""Of each window in a table of embryos, after its name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbryoFrame:
     """What the summary needs to know of one frame of an embryo."""
@@ -101,6 +105,11 @@ class Spread:
     grade: str | None
     """Grade of the median."""
 
+    def cells(self) -> dict[str, float | str | None]:
+        """Return the values of a table's columns (`WINDOW_COLUMNS`)."""
+        values = (self.num_frames, self.median, self.iqr, self.grade)
+        return dict(zip(WINDOW_COLUMNS, values, strict=True))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbryoSummary:
@@ -123,6 +132,24 @@ class EmbryoSummary:
     scheme: str
     referred: bool
     refer_reasons: tuple[str, ...]
+
+    def cells(self) -> dict[str, float | str | bool | None]:
+        """Return the values of a table's columns, without the windows'."""
+        return {
+            "num_frames": self.num_frames,
+            "num_graded": self.num_graded,
+            "num_referred": self.num_referred,
+            "ratio_median": self.ratio.median,
+            "ratio_iqr": self.ratio.iqr,
+            "ratio_min": self.ratio_min,
+            "ratio_max": self.ratio_max,
+            "ratio_last": self.ratio_last,
+            "ratio_mask_median": self.ratio_mask_median,
+            "grade": self.ratio.grade,
+            "scheme": self.scheme,
+            "referred": self.referred if self.num_graded else None,
+            "refer_reasons": " ".join(self.refer_reasons),
+        }
 
 
 def summarise_embryo(

@@ -4,13 +4,15 @@ from collections.abc import Hashable
 
 import pandas as pd
 
-from embryofrag.grading.embryo import EmbryoFrame, EmbryoSettings, summarise_embryo
+from embryofrag.grading.embryo import WINDOW_COLUMNS, EmbryoFrame, EmbryoSettings, summarise_embryo
 from embryofrag.grading.frame import GradingSettings
 from embryofrag.records import Outcome
 from embryofrag.report.context import CONTEXT_COLUMNS
+from embryofrag.run.tables import EMBRYO_COLUMNS
 
 _FIRST = ("slide", "well", *CONTEXT_COLUMNS)
 _OF_GRADED = ("denominator", "model", "engine_a", "engine_b")
+_SUMMARY = tuple(name for name in EMBRYO_COLUMNS if name not in ("embryo", "slide", "well", *_OF_GRADED))
 _COUNTS = ("well", "num_frames", "num_graded", "num_no_embryo", "num_referred")
 _TEXT = ("embryo", "slide", "grade", "scheme", "refer_reasons", *_OF_GRADED)
 
@@ -35,7 +37,7 @@ def summarise_embryos(frames: pd.DataFrame, grading: GradingSettings, settings: 
     of_graded = graded.groupby("embryo", sort=False)[list(_OF_GRADED)].first().reset_index()
     table = table.merge(first, how="left", on="embryo").merge(of_graded, how="left", on="embryo")
     windows = [name for window in settings.windows for name in _window_columns(window.name)]
-    order = ["embryo", "slide", "well", "instrument", "date", "patient", "operator", *_row_columns(table, windows)]
+    order = ["embryo", "slide", "well", "instrument", "date", "patient", "operator", *_SUMMARY]
     table = table[[*order, *_OF_GRADED, *windows]]
     texts = dict.fromkeys((*_TEXT, *(name for name in windows if name.endswith("_grade"))), "str")
     counts = dict.fromkeys((*_COUNTS, *(name for name in windows if name.endswith("_n"))), "Int64")
@@ -43,12 +45,8 @@ def summarise_embryos(frames: pd.DataFrame, grading: GradingSettings, settings: 
     return table.astype({**texts, **counts, **ratios, "referred": "boolean"})
 
 
-def _row_columns(table: pd.DataFrame, windows: list[str]) -> list[str]:
-    return [name for name in table if name not in {"embryo", *_FIRST, *_OF_GRADED, *windows}]
-
-
 def _window_columns(window: str) -> tuple[str, ...]:
-    return tuple(f"{window}_{name}" for name in ("n", "ratio_median", "ratio_iqr", "grade"))
+    return tuple(f"{window}_{name}" for name in WINDOW_COLUMNS)
 
 
 def _plain_groups(frames: pd.DataFrame):
@@ -70,24 +68,10 @@ def _row(embryo: str, rows: list[tuple], grading: GradingSettings, settings: Emb
     hours = [frame.hpi for frame in frames if frame.hpi is not None]
     values = {
         "embryo": embryo,
-        "num_frames": summary.num_frames,
-        "num_graded": summary.num_graded,
         "num_no_embryo": sum(outcome == Outcome.NO_EMBRYO for *_, outcome in rows),
-        "num_referred": summary.num_referred,
         "hpi_first": min(hours, default=None),
         "hpi_last": max(hours, default=None),
-        "ratio_median": summary.ratio.median,
-        "ratio_iqr": summary.ratio.iqr,
-        "ratio_min": summary.ratio_min,
-        "ratio_max": summary.ratio_max,
-        "ratio_last": summary.ratio_last,
-        "ratio_mask_median": summary.ratio_mask_median,
-        "grade": summary.ratio.grade,
-        "scheme": summary.scheme,
-        "referred": summary.referred if summary.num_graded else None,
-        "refer_reasons": " ".join(summary.refer_reasons),
-    }
-    for name, spread in summary.windows.items():
-        inside = (spread.num_frames, spread.median, spread.iqr, spread.grade)
-        values |= dict(zip(_window_columns(name), inside, strict=True))
+    } | summary.cells()
+    for window, spread in summary.windows.items():
+        values |= dict(zip(_window_columns(window), spread.cells().values(), strict=True))
     return values

@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from embryofrag.grading.embryo import EmbryoFrame, summarise_embryo
+from embryofrag.grading.embryo import WINDOW_COLUMNS, EmbryoFrame, summarise_embryo
 from embryofrag.records import Outcome
 from embryofrag.run.atomic import make_folder, open_atomic, output_error, sync_folder
 from embryofrag.run.ledger import Ledger
@@ -31,7 +31,6 @@ EMBRYO_COLUMNS = (
     "denominator", "referred", "refer_reasons", "model", "engine_a", "engine_b",
 )  # fmt: skip
 """Followed by WINDOW_COLUMNS once for each time window, after its name."""
-WINDOW_COLUMNS = ("n", "ratio_median", "ratio_iqr", "grade")
 
 _DECIMALS = {"hpi": 2, "hpi_first": 2, "hpi_last": 2, "focal_um": 1, "um_per_px": 4}
 _RATIO_DECIMALS = 4
@@ -106,35 +105,21 @@ def _embryo_cells(embryo: str, items: Sequence[Item], settings: RunSettings) -> 
     first = frames[0] if frames else items[0]
     graded = next((item for item in frames if item.outcome is Outcome.GRADED), first)
     hours = [item.hpi for item in frames if item.hpi is not None]
-    values = {
+    values = summary.cells() | {
         "embryo": embryo,
         "slide": first.slide,
         "well": first.well,
-        "num_frames": summary.num_frames,
-        "num_graded": summary.num_graded,
         "num_no_embryo": sum(item.outcome is Outcome.NO_EMBRYO for item in frames),
-        "num_referred": summary.num_referred,
         "hpi_first": min(hours, default=None),
         "hpi_last": max(hours, default=None),
-        "ratio_median": summary.ratio.median,
-        "ratio_iqr": summary.ratio.iqr,
-        "ratio_min": summary.ratio_min,
-        "ratio_max": summary.ratio_max,
-        "ratio_last": summary.ratio_last,
-        "ratio_mask_median": summary.ratio_mask_median,
-        "grade": summary.ratio.grade,
-        "scheme": summary.scheme,
         "denominator": settings.grading.denominator,
-        "referred": summary.referred if summary.num_graded else None,
-        "refer_reasons": " ".join(summary.refer_reasons),
         "model": graded.model,
         "engine_a": graded.engine_a,
         "engine_b": graded.engine_b,
     }
     cells = [cell(name, values[name]) for name in EMBRYO_COLUMNS]
     for spread in summary.windows.values():
-        inside = (spread.num_frames, spread.median, spread.iqr, spread.grade)
-        cells += [cell(name, value) for name, value in zip(WINDOW_COLUMNS, inside, strict=True)]
+        cells += [cell(name, value) for name, value in spread.cells().items()]
     return cells
 
 
