@@ -65,6 +65,16 @@ A_BESIDE = (
     " Experiment A, which the paper deploys for the masks, was trained beside it: its masks are equal on drawn frames "
     "(below), but fall apart on real frames of many small cells; that choice was made by looking at real frames."
 )
+TRIED = (
+    "The masks of experiment A in place of C's: equal on drawn frames, but in pieces on real frames of many small cells.",
+    "A mask threshold of .5: it misses pale fragments. The one in use was chosen on drawn frames kept for calibration.",
+    "A module of its own that says whether a window is in scope (`train --scope`): trained from random weights on "
+    "whole-image labels it told morulae and blastocysts apart too poorly to ship. What refuses them is the embryo mask, "
+    "which learnt to stay empty there, and the limit on its certainty.",
+    "Not tried for want of time: ResNet-50, more than four epochs, fragments weighted higher, a head that corrects the "
+    "ratio of the masks. The missed figures would take longer training first; the largest errors are shattered and "
+    "9-to-16-cell embryos, whose pieces and cells are of one size.",
+)
 CANNOT = (
     "It has never been trained on a real frame. Trust it on your own frames only after you have compared it with your "
     "labels (`embryofrag evaluate`), and retrain it on them (`embryofrag train --crop embryo --init "
@@ -91,6 +101,7 @@ def format_card(figures: Mapping, model_dir: Path) -> str:
             "The drawn frames with the largest errors of the ratio: the frame, the truth, the answer (embryo green, "
             "fragments red).\n\n![The largest errors](failures.jpg)"
         ),
+        "What was tried, and what it would take": "\n".join(f"- {line}" for line in TRIED),
         "What it cannot do": "\n".join(f"- {line}" for line in CANNOT),
     }
     texts = [
