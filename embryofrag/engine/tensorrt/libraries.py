@@ -58,7 +58,7 @@ def import_compiler() -> ModuleType:
         raise EmbryofragError(
             f"building a TensorRT engine needs {error.name}, which is not installed: {INSTALL}"
         ) from error
-    except Exception as error:
+    except Exception as error:  # without a driver its import raises a bare Exception
         raise EmbryofragError(
             f"torch_tensorrt does not load ({error}): check the driver with `nvidia-smi`, or install anew: {INSTALL}"
         ) from error
