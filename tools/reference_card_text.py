@@ -69,8 +69,8 @@ TRIED = (
     "The masks of experiment A in place of C's: equal on drawn frames, in pieces on real frames of many small cells.",
     "A mask threshold of .5: it misses pale fragments. The one in use was chosen on drawn frames kept for calibration.",
     "A module of its own that says whether a window is in scope (`train --scope`): trained from random weights on "
-    "whole-image labels it knew morulae and blastocysts too poorly to ship. What refuses them is the embryo mask, which "
-    "learnt to stay empty there, and the limit on its certainty.",
+    "whole-image labels it knew morulae and blastocysts too poorly to ship. What refuses them is the embryo mask, "
+    "which learnt to stay empty there, and the limit on its certainty.",
     "Not tried for want of time: ResNet-50, more than four epochs, fragments weighted higher, a head that corrects the "
     "ratio of the masks. The missed figures would take longer training first; the largest errors are shattered and "
     "9-to-16-cell embryos, whose pieces and cells are of one size.",
