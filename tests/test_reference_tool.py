@@ -18,6 +18,8 @@ import reference_model  # noqa: E402
 
 from embryofrag.grading.schemes import SCHEMES  # noqa: E402
 from embryofrag.phantom.element import check_elements  # noqa: E402
+from embryofrag.training.initial import initial_parts  # noqa: E402
+from embryofrag.training.locator import open_locator  # noqa: E402
 from embryofrag.training.manifest import read_manifest  # noqa: E402
 
 
@@ -90,12 +92,11 @@ def test_the_card_says_which_figures_were_missed(answered, value, verdict):
     assert f"| embryo Dice | {value:.3f} | >= 0.95 | {verdict} |" in text
 
 
-def test_each_module_is_an_experiment_of_its_own():
-    config = reference_model.modules_config(Path("reference"))
-    for name in ("A", "C"):
-        alone = reference_model.only(name, config)
-        assert [phase.name for phase in alone.phases] == [alone.module_a] == [alone.module_b] == [name]
-        assert alone.locator == config.locator and alone.network == config.network
+def test_the_recipe_goes_on_from_the_shipped_weights():
+    recipe = reference_model.MODULES_RECIPE
+    assert recipe.module_a == recipe.module_b == recipe.experiment == "C"
+    assert initial_parts(recipe.init) == ("backbone", "head", "decoder")
+    assert open_locator(Path(recipe.locator)).module == "locator"
 
 
 def test_the_ablation_leaves_out_elements_that_exist_and_tells_mean_and_range(tmp_path):

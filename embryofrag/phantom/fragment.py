@@ -12,7 +12,7 @@ import numpy as np
 
 from embryofrag.phantom.body import Patch, draw_body, trace_body
 from embryofrag.phantom.instrument import Look
-from embryofrag.phantom.optics import Style, find_margin_px
+from embryofrag.phantom.optics import Style, find_margin_px, paint_body
 from embryofrag.phantom.zona import Zona
 
 CLUSTER_GAP_UM = 2.0
@@ -22,6 +22,10 @@ _CLOSE_ENOUGH = 0.004
 """The ratio is not approached further than this."""
 
 _GRAINLESS_PX = 4.0
+_LEAST_CONTRAST = 0.12
+"""Root mean square, over its area, of what a fragment changes in what it lies on."""
+_LEAST_CONTRAST_OVER_TEXTURE = 0.8
+"""The same, over the standard deviation of what it lies on. What nobody can see, nobody would outline."""
 _MOST_RELIEF = 1.0
 """Contrast of the strongest refraction, which whites and blacks out at its best-lit places only."""
 
@@ -293,3 +297,25 @@ def fragment_style(shared: FragmentLook, look: Look, rng: np.random.Generator, r
         grain_px=look.grain_um / look.um_per_px,
         opacity=float(np.clip(shared.opacity + rng.normal(0, 0.12), 0.1, 0.95)),
     )
+
+
+def paint_fragment(
+    field_HW: np.ndarray, patch: Patch, style: Style, look: Look, rng: np.random.Generator, focal_um: float = 0.0
+) -> None:
+    """Lays one fragment over what is painted, as `paint_body` does, and strengthens it where it would hardly show.
+
+    Args:
+        field_HW: (H, W) float32 contrast.
+        patch: Where the fragment is.
+        style: How it looks in focus.
+        look: Light direction and one-sidedness of the frame.
+        rng: Chooses the crops of the grain.
+        focal_um: Focal plane, against the fragment's own height.
+    """
+    below_HW = field_HW[patch.window].copy()
+    paint_body(field_HW, patch, style, look, rng, focal_um)
+    change_HW = field_HW[patch.window] - below_HW
+    contrast = np.sqrt(np.square(change_HW[patch.inside]).mean())
+    least = max(_LEAST_CONTRAST, _LEAST_CONTRAST_OVER_TEXTURE * below_HW[patch.inside].std())
+    if 0 < contrast < least:
+        field_HW[patch.window] += change_HW * np.float32(least / contrast - 1)

@@ -10,7 +10,7 @@ from embryofrag.phantom.body import Patch, trace_body
 from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.distractor import draw_crescents, draw_nuclei
 from embryofrag.phantom.element import check_elements
-from embryofrag.phantom.fragment import draw_fragment_looks, fragment_style, plan_fragments
+from embryofrag.phantom.fragment import draw_fragment_looks, fragment_style, paint_fragment, plan_fragments
 from embryofrag.phantom.instrument import Look
 from embryofrag.phantom.optics import Style, cell_style, find_margin_px, paint_body
 from embryofrag.phantom.packing import pack_cells
@@ -29,9 +29,6 @@ _STAGE_WEIGHTS = {1: 0.15, 2: 0.22, 3: 0.10, 4: 0.23, 5: 0.06, 6: 0.06, 7: 0.04,
     range(9, MAX_CELLS + 1), 0.06 / 8
 )
 """Share of frames by number of cells, where the caller names none."""
-
-_BELOW_SHARE = 0.25
-"""Share of the fragments that lie below the cells."""
 
 _ODD_SHARE = 0.15
 """Share of the fragments that look unlike the others."""
@@ -237,20 +234,14 @@ def _paint_bodies(
     focus_um: float,
     seed: int,
 ) -> None:
-    """Fragments below, cells, what lies on the cells, fragments above."""
+    """Cells, what lies on them, fragments, in place."""
     rng, on_cells_rng = open_stream(seed, "paint", 1), open_stream(seed, "paint", 2)
-    below = [rng.random() < _BELOW_SHARE for _ in fragments]
-    painted = [
-        *(fragment for fragment, is_below in zip(fragments, below, strict=True) if is_below),
-        *((cell, cell_style(look, rng)) for cell in cells),
-    ]
-    for patch, style in painted:
-        paint_body(field_HW, patch, style, look, rng, focus_um)
+    for cell in cells:
+        paint_body(field_HW, cell, cell_style(look, rng), look, rng, focus_um)
     for patch, style in distractors:
         paint_body(field_HW, patch, style, look, on_cells_rng, focus_um)
-    for (patch, style), is_below in zip(fragments, below, strict=True):
-        if not is_below:
-            paint_body(field_HW, patch, style, look, rng, focus_um)
+    for patch, style in fragments:
+        paint_fragment(field_HW, patch, style, look, rng, focus_um)
 
 
 def _roughen_fragments(

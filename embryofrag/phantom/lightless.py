@@ -27,8 +27,8 @@ def make_black(scene: Scene) -> Scene:
     """The scene with its lamp off: black, or a faint trace of stray light."""
     rng = open_stream(scene.seed, "well", 2)
     stray = np.float32(rng.choice([0.0, 0.0, 0.03, 0.08]) * rng.random())
-    light_HW = np.float32(rng.uniform(0.0, 0.03)) + stray * _blur_place(scene, rng)
-    return _with_noise(scene, light_HW, rng)
+    light_HW = np.float32(rng.uniform(0.018, 0.04)) + stray * _blur_place(scene, rng)
+    return _with_noise(scene, light_HW, rng, least=0.04)
 
 
 def _blur_place(scene: Scene, rng: np.random.Generator) -> np.ndarray:
@@ -38,8 +38,8 @@ def _blur_place(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     return cv2.resize(soft, scene.kind.shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
-def _with_noise(scene: Scene, light_HW: np.ndarray, rng: np.random.Generator) -> Scene:
+def _with_noise(scene: Scene, light_HW: np.ndarray, rng: np.random.Generator, *, least: float = 0.008) -> Scene:
     """The scene under that light, its noise somewhere between little and much."""
-    # no picture without noise: two black ones would be the same picture
-    look = replace(scene.look, noise=np.exp(rng.uniform(np.log(0.008), np.log(0.08))))
+    # no picture without noise that survives 8 bits and JPEG: two black ones would be the same picture
+    look = replace(scene.look, noise=np.exp(rng.uniform(np.log(least), np.log(0.08))))
     return replace(scene, look=look, light_HW=light_HW.astype(np.float32))
