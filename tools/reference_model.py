@@ -80,7 +80,7 @@ LOCATOR_RECIPE = replace(
     test_frac=0.05,
 )
 MODULES_RECIPE = replace(
-    change_phases(EXPERIMENTS["C"](), epochs=4, patience=0, lr=1.5e-3),
+    change_phases(EXPERIMENTS["C"](), epochs=3, patience=0, lr=1.5e-3),
     network=NetworkConfig(backbone="resnet34", width=0.5, input_px=256, aspp_rates=(2, 4, 6)),
     crop="embryo",
     locator=str(SHIPPED_DIR),
