@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from embryofrag.engine.select import EngineChoice, choose_engine
+from embryofrag.engine.pair import EngineChoice
+from embryofrag.engine.select import choose_engine
 from embryofrag.engine.shipped import DEFAULT_MODEL, find_shipped, shipped_model
 from embryofrag.errors import UsageError
 from embryofrag.phantom import write_archive

@@ -17,7 +17,8 @@ from rich.text import Text
 from embryofrag.archive import Scan
 from embryofrag.archive.names import natural_path_key
 from embryofrag.engine.manifest import EngineManifest
-from embryofrag.engine.select import EngineChoice, EngineState
+from embryofrag.engine.pair import EngineChoice
+from embryofrag.engine.select import EngineState
 from embryofrag.errors import EmbryofragError
 from embryofrag.records import TROUBLE, Frame, Outcome
 from embryofrag.run.events import Event, Finished, Notify, Scanned, Warned
@@ -247,13 +248,14 @@ def print_engines(model_dir: Path, manifests: list[EngineManifest]) -> None:
         stdout.print(f"no engine is built for {model_dir}: embryofrag engines build {model_dir}", soft_wrap=True)
         return
     table = Table()
-    for name in ("engine", "needs", "input px", "masks differ", "ratios differ"):
+    for name in ("engine", "needs", "input px", "A and B", "masks differ", "ratios differ"):
         table.add_column(name)
     for manifest in manifests:
         table.add_row(
             manifest.name,
             "NVIDIA GPU" if manifest.backend == "tensorrt" else " ".join(manifest.needs) or "any CPU",
             str(manifest.input_px),
+            "one pass" if manifest.in_one_pass else "apart",
             f"{manifest.parity['mask_differ_frac']:.4%}",
             f"{manifest.parity['ratio_max_difference']:.6f}",
         )

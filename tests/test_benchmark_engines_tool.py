@@ -20,9 +20,11 @@ import benchmark_engines_subject as subjects  # noqa: E402
 import benchmark_engines_table as tables  # noqa: E402
 import benchmark_engines_ways as ways  # noqa: E402
 
+from embryofrag.engine.contract import MODULES  # noqa: E402
 from embryofrag.errors import EmbryofragError  # noqa: E402
 
 ENGINE = "OpenVINO fp32"
+ONE_PASS = f"{ENGINE}, one pass"
 SMALL = ("--backbone", "resnet18", "--width", "0.125", "--input-px", "64", "--crop-px", "64")
 
 
@@ -117,7 +119,7 @@ def test_all_ways_give_the_same_answers(tmp_path, monkeypatch):
 
 def test_injection_written_out_is_more_arithmetic(tmp_path):
     model = write_tiny_model(tmp_path / "model")
-    written_out, exact = (subjects.count_way(model, way) for way in (ways.YARDSTICK, "eager fp32"))
+    written_out, exact = (subjects.count_way(model, way, MODULES) for way in (ways.YARDSTICK, "eager fp32"))
     assert written_out["a"] > 1.2 * exact["a"] > 1.2 * exact["b"] > 0
 
 
@@ -148,12 +150,14 @@ def test_whole_run(tmp_path, monkeypatch):
     monkeypatch.setattr(limit, "SIDE", 64)
     monkeypatch.setattr(subjects, "LEAST_S", 0.0)
     options = ["--out", "e.json", "--rounds", "1", "--batch", "2", "--frames", "2", "--eager-frames", "1"]
-    result = CliRunner().invoke(benchmark_engines.main, [*options, "--way", ENGINE, *SMALL])
+    result = CliRunner().invoke(benchmark_engines.main, [*options, "--way", ENGINE, "--way", ONE_PASS, *SMALL])
     assert result.exit_code == 0, result.output
     document = json.loads((tmp_path / "e.json").read_text())
     whole, twice = document["subjects"]
-    assert list(whole["module_s"]) == list(twice["module_s"]) == [ways.YARDSTICK, ENGINE]
+    assert list(whole["module_s"]) == list(twice["module_s"]) == [ways.YARDSTICK, ENGINE, ONE_PASS]
+    assert list(twice["module_s"][ONE_PASS]) == ["locator", "pair"]
+    assert 0 < sum(twice["gflop"][ONE_PASS].values()) < sum(twice["gflop"][ENGINE].values())
     assert list(twice["input_px"]) == ["locator", "a", "b"]
-    assert len(whole["grade"][ENGINE]) == len(document["eager_loop_s_per_frame"]) == 1
+    assert len(whole["grade"][ENGINE]) == len(whole["grade"][ONE_PASS]) == len(document["eager_loop_s_per_frame"]) == 1
     assert all(one["counts"].get("graded") for one in twice["grade"][ENGINE])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.json", "e.md", "e.png"]

@@ -75,6 +75,9 @@ class Threshold:
     def ratios(self, images_NHWC):
         return np.full(len(images_NHWC), 0.25, np.float32)
 
+    def masks_and_ratios(self, images_NHWC):
+        return self.masks(images_NHWC), self.ratios(images_NHWC)
+
     def locate(self, images_NLLC):
         return (images_NLLC[..., 0] > 100).astype(np.float32)
 

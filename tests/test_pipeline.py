@@ -53,6 +53,9 @@ class CountingEngines:
     def ratios(self, images_NHWC):
         return np.full(len(images_NHWC), 0.3, np.float32)
 
+    def masks_and_ratios(self, images_NHWC):
+        return self.masks(images_NHWC), self.ratios(images_NHWC)
+
     def scopes(self, images_NHWC):
         return None
 

@@ -122,7 +122,7 @@ def test_truncated_plan_with_a_manifest_made_to_fit(built, tmp_path):
 def test_card_that_is_nearly_full_takes_smaller_batches(built):
     pair, images = load_pair(choose_engine(built, "tensorrt")), draw_discs(TINY.input_px, 4)
     expected = pair.ratios(images)
-    engine = pair.engine_b
+    engine = pair.loaded["b"]
     make_slots = engine._make_slots
 
     def only_small(batch_size: int):

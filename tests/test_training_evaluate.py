@@ -244,6 +244,9 @@ class BrightnessEngines:
     def ratios(self, images_NSSC):
         return np.full(len(images_NSSC), 0.25, np.float32)
 
+    def masks_and_ratios(self, images_NSSC):
+        return self.masks(images_NSSC), self.ratios(images_NSSC)
+
 
 def write_discs(folder: Path, grounds: list[int]) -> list[Row]:
     """Labelled frames of 200 px with a disc, a quarter of which is fragments, on a ground of another grey each."""

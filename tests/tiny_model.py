@@ -30,18 +30,36 @@ def draw_discs(size_px: int, count: int) -> np.ndarray:
     return np.stack(frames)
 
 
+def two_modules(weights: dict[str, np.ndarray], one_backbone: bool) -> dict[str, dict[str, np.ndarray]]:
+    """Return the weights of modules A and B: the same, or B's backbone a little different."""
+    first = "backbone.conv1.weight"
+    other = weights if one_backbone else weights | {first: weights[first] * np.float32(1.01)}
+    return {"a": weights, "b": other}
+
+
 def write_tiny_model(
-    out: Path, *, config: NetworkConfig = TINY, seed: int = 0, name: str = "tiny", num_probe_frames: int = 4
+    out: Path,
+    *,
+    config: NetworkConfig = TINY,
+    seed: int = 0,
+    name: str = "tiny",
+    num_probe_frames: int = 4,
+    one_backbone: bool = False,
 ) -> ModelInfo:
-    """Write an untrained model folder; both modules get the same network."""
+    """Write an untrained model folder; `one_backbone`: both modules get the same network."""
     frames = draw_discs(config.input_px, num_probe_frames)
     weights = module_weights(seeded_network(config, seed, frames))
     header = ModelHeader(name=name, trained=False, network=config.to_dict())
-    return write_model(out, header, {"a": weights, "b": weights}, frames)
+    return write_model(out, header, two_modules(weights, one_backbone), frames)
 
 
 def write_tiny_model_with_locator(
-    out: Path, *, diameter_share: float = 0.7, num_probe_frames: int = 4, scope_threshold: float | None = None
+    out: Path,
+    *,
+    diameter_share: float = 0.7,
+    num_probe_frames: int = 4,
+    scope_threshold: float | None = None,
+    one_backbone: bool = False,
 ) -> ModelInfo:
     """Write an untrained model folder whose modules look at the embryo that its locator finds.
 
@@ -50,7 +68,7 @@ def write_tiny_model_with_locator(
     frames, whole = draw_discs(TINY.input_px, num_probe_frames), draw_discs(TINY_LOCATOR.input_px, num_probe_frames)
     weights = module_weights(seeded_network(TINY, 0, frames))
     locator = module_weights(seeded_network(TINY_LOCATOR, 1, whole, LOCATOR_SHARES))
-    modules = {"a": weights, "b": weights, "locator": locator}
+    modules = {**two_modules(weights, one_backbone), "locator": locator}
     crop = Crop(locator=TINY_LOCATOR.to_dict(), diameter_share=diameter_share)
     if scope_threshold is not None:
         modules["scope"] = module_weights(seeded_network(TINY_SCOPE, 2, frames))

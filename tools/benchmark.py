@@ -159,8 +159,7 @@ def engine_loop(model: Path) -> Callable[[np.ndarray], None]:
 
     def run(images_NHWC: np.ndarray) -> None:
         for start in range(0, len(images_NHWC), size):
-            pair.masks(images_NHWC[start : start + size])
-            pair.ratios(images_NHWC[start : start + size])
+            pair.masks_and_ratios(images_NHWC[start : start + size])
 
     return run
 

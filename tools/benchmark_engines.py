@@ -26,7 +26,6 @@ from benchmark_engines_ways import WAYS, YARDSTICK
 from experiments_table import write_json
 from seeded_model import PROBE_FRAMES, write_seeded_model
 
-from embryofrag.engine.manifest import ENGINES_FOLDER
 from embryofrag.engine.model import MODEL_FILE, ModelInfo, read_model
 from embryofrag.errors import EmbryofragError
 from embryofrag.network.config import NetworkConfig
@@ -135,14 +134,11 @@ def seeded(out: Path, settings: Settings, input_px: int, locator_px: int | None 
 
 
 def copy_model(model_dir: Path, out: Path) -> ModelInfo:
-    """Copy what makes up a model and its engines; what is missing is built in the copy."""
+    """Copy what makes up a model; its engines are built beside the copy."""
     model = read_model(model_dir)
     out.mkdir()
     for name in (MODEL_FILE, *model.files):
-        if (model.path / name).exists():
-            shutil.copy(model.path / name, out)
-    if (model.path / ENGINES_FOLDER).is_dir():
-        shutil.copytree(model.path / ENGINES_FOLDER, out / ENGINES_FOLDER)
+        shutil.copy(model.path / name, out)
     return read_model(out)
 
 

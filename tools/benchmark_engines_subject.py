@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import click
 import numpy as np
 from benchmark import grade_once
 from benchmark_engines_limit import count_gflop
-from benchmark_engines_ways import OPENVINO, WAYS, Run, load_eager, written_out
+from benchmark_engines_ways import OPENVINO, WAYS, Run, engine_home, load_eager, written_out
 
+from embryofrag.engine.contract import MODULES, PAIR
 from embryofrag.engine.eager import load_deployed
 from embryofrag.engine.model import ModelInfo, read_probe
 from embryofrag.engine.parity import Answers, compare_answers, judge_results
@@ -29,7 +30,7 @@ class Subject:
 
     model: ModelInfo
     runs: Mapping[str, Mapping[str, Run]]
-    """By way and module."""
+    """By way and pass: a module, or both in one."""
     images: Mapping[str, np.ndarray]
     """Frames of each module, uint8 (N, S, S, 3), as many as the largest batch."""
     figures: dict
@@ -42,6 +43,7 @@ def open_subject(model: ModelInfo, ways: Sequence[str], batches: Sequence[int]) 
     for module in model.modules:
         probe = read_probe(model, module)
         images[module] = np.resize(probe, (max(*batches, PARITY_FRAMES), *probe.shape[1:]))
+    images[PAIR] = images["a"]
     expected = answer(load_eager(model), images, model)
     runs, skipped, parity, ready_s = {}, {}, {}, {}
     for way in ways:
@@ -61,7 +63,7 @@ def open_subject(model: ModelInfo, ways: Sequence[str], batches: Sequence[int]) 
         "skipped": skipped,
         "difference": parity,
         "ready_s": ready_s,
-        "gflop": {way: count_way(model, way) for way in runs},
+        "gflop": {way: count_way(model, way, runs[way]) for way in runs},
         "module_s": {way: {module: {str(batch): [] for batch in batches} for module in runs[way]} for way in runs},
         "grade": {way: [] for way in runs if way in OPENVINO},
     }
@@ -81,7 +83,10 @@ def load_and_warm_up(
 
 def answer(runs: Mapping[str, Run], images: Mapping[str, np.ndarray], model: ModelInfo) -> Answers:
     """Return thresholded masks and ratios of a few frames."""
-    return judge_results({module: run(images[module][:PARITY_FRAMES]) for module, run in runs.items()}, model)
+    results = {name: run(images[name][:PARITY_FRAMES]) for name, run in runs.items()}
+    if PAIR in results:
+        results |= dict(zip(MODULES, results.pop(PAIR), strict=True))
+    return judge_results(results, model)
 
 
 def describe_model(model: ModelInfo) -> dict:
@@ -94,10 +99,10 @@ def describe_model(model: ModelInfo) -> dict:
     }
 
 
-def count_way(model: ModelInfo, way: str) -> dict[str, float]:
-    """Return the arithmetic of one frame by module, GFLOP, in the form that the way computes."""
+def count_way(model: ModelInfo, way: str, passes: Iterable[str]) -> dict[str, float]:
+    """Return the arithmetic of one frame by pass, GFLOP, in the form that the way computes."""
     form = written_out if WAYS[way].concatenated else load_deployed
-    return {module: count_gflop(form(model, module), model.network_of(module)["input_px"]) for module in model.modules}
+    return {name: count_gflop(form(model, name), model.network_of(name)["input_px"]) for name in passes}
 
 
 def time_modules(subject: Subject) -> None:
@@ -121,7 +126,8 @@ def seconds_a_call(run: Run, images_NHWC: np.ndarray) -> float:
 def time_grade(subject: Subject, archive: Path, out: Path) -> None:
     """Add one round: a whole `embryofrag grade` of the archive with every engine of ours, in a process of its own."""
     for way, rounds in subject.figures["grade"].items():
-        times_s = grade_once(archive, out, subject.model.path, "--engine", "openvino", "--precision", way.split()[-1])
+        home = engine_home(subject.model, WAYS[way].pair)
+        times_s = grade_once(archive, out, home, "--engine", "openvino", "--precision", WAYS[way].precision)
         counts = json.loads((out / "run.json").read_text(encoding="utf-8"))["counts"]
         rounds.append(times_s | {"counts": counts})
         shutil.rmtree(out)

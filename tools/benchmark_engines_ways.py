@@ -1,5 +1,6 @@
 """The ways of running a model that benchmark_engines puts side by side: one explicit table."""
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -13,18 +14,18 @@ import torch
 from benchmark import EMBRYOFRAG
 from torch import nn
 
-from embryofrag.engine.backends import BACKENDS, Resources
+from embryofrag.engine.backends import BACKENDS
 from embryofrag.engine.contract import LOCATOR, MODULES
 from embryofrag.engine.eager import load_deployed
 from embryofrag.engine.machine import cpu_features, num_cpus
-from embryofrag.engine.manifest import ENGINES_FOLDER, engine_name, read_manifest
-from embryofrag.engine.model import ModelInfo
-from embryofrag.engine.select import choose_engine
+from embryofrag.engine.manifest import ENGINES_FOLDER, engine_name
+from embryofrag.engine.model import MODEL_FILE, ModelInfo
+from embryofrag.engine.select import choose_engine, load_pair
 from embryofrag.errors import EmbryofragError
 from embryofrag.network.reference import ConcatenatedConv, FullNetwork, load_concatenated
 
 Run = Callable[[np.ndarray], np.ndarray]
-"""uint8 (N, S, S, 3) in; what `engine.contract.Engine.run` returns out."""
+"""uint8 (N, S, S, 3) in; what `Engine.run` or `PairEngine.run` of `engine.contract` returns out."""
 NUM_COMPILATIONS = 256
 """More than all modules, sizes and precisions need; PyTorch would otherwise give up and run eagerly."""
 
@@ -36,9 +37,11 @@ class Way:
     precision: str
     """What its arithmetic is held against."""
     load: Callable[[ModelInfo], dict[str, Run]]
-    """By module; raises EmbryofragError with the reason where this machine or model cannot."""
+    """By module, or by pass; raises EmbryofragError with the reason where this machine or model cannot."""
     concatenated: bool = False
     """Whether the injected vector is spread over the map, and both modules are whole networks."""
+    pair: str | None = None
+    """Of an engine of ours, as `engines build --pair` takes it."""
 
 
 def load_eager(model: ModelInfo) -> dict[str, Run]:
@@ -143,18 +146,27 @@ def export_onnx(model: ModelInfo, module: str, path: Path) -> Path:
     return path
 
 
-def load_openvino(model: ModelInfo, precision: str) -> dict[str, Run]:
-    """Our engine, built if the model folder has none of this precision."""
-    if not (model.path / ENGINES_FOLDER / engine_name("openvino", precision)).is_dir():
-        build_apart(model, precision)
-    folder = choose_engine(model.path, "openvino", precision).folder
-    load, manifest = BACKENDS["openvino"].load, read_manifest(folder, model)
-    return {module: load(folder, manifest, module, Resources()).run for module in model.modules}
+def load_openvino(model: ModelInfo, precision: str, pair: str) -> dict[str, Run]:
+    """Our engine, by pass."""
+    home = engine_home(model, pair)
+    if not (home / ENGINES_FOLDER / engine_name("openvino", precision)).is_dir():
+        build_aside(home, precision, pair)
+    return {name: engine.run for name, engine in load_pair(choose_engine(home, "openvino", precision)).loaded.items()}
 
 
-def build_apart(model: ModelInfo, precision: str) -> None:
+def engine_home(model: ModelInfo, pair: str) -> Path:
+    """Return a copy of the model beside it for engines of one kind of pair: a model holds one engine a precision."""
+    home = model.path.with_name(f"{model.path.name}-{pair}")
+    if not home.exists():
+        home.mkdir()
+        for name in (MODEL_FILE, *model.files):
+            shutil.copy(model.path / name, home)
+    return home
+
+
+def build_aside(home: Path, precision: str, pair: str) -> None:
     """Build an engine in a process of its own: what quantises networks changes PyTorch, which is timed here."""
-    command = [*EMBRYOFRAG, "engines", "build", str(model.path), "--precision", precision]
+    command = [*EMBRYOFRAG, "engines", "build", str(home), "--precision", precision, "--pair", pair]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     if built.returncode:
         raise EmbryofragError(built.stderr.strip().splitlines()[-1].removeprefix("Error: "))
@@ -163,9 +175,13 @@ def build_apart(model: ModelInfo, precision: str) -> None:
 YARDSTICK = "eager fp32, injection concatenated"
 """What the others are a multiple of."""
 OPENVINO = {
-    f"OpenVINO {precision}": Way(precision=precision, load=partial(load_openvino, precision=precision))
+    f"OpenVINO {precision}{suffix}": Way(
+        precision=precision, load=partial(load_openvino, precision=precision, pair=pair), pair=pair
+    )
     for precision in reversed(BACKENDS["openvino"].needs)
+    for pair, suffix in (("apart", ""), ("decoupled", ", one pass"))
 }
+"""Modules A and B after each other, and in one pass."""
 WAYS: dict[str, Way] = {
     YARDSTICK: Way(precision="fp32", load=load_written_out, concatenated=True),
     "eager fp32": Way(precision="fp32", load=load_eager),

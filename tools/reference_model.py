@@ -183,12 +183,12 @@ def calibrate(model: ModelInfo, rows: Sequence[Row]) -> dict:
         frame = read_labelled(row)
         look = look_at_embryos(engines, [blank_overlay(frame.image)])[0]
         canvas_1SSC = look.canvas_SSC[None]
-        maps_KSS, head = engines.masks(canvas_1SSC)[0], float(engines.ratios(canvas_1SSC)[0])
+        (maps_KSS,), (head,) = engines.masks_and_ratios(canvas_1SSC)
         masks_T = [masks_in_frame(maps_KSS, look.box, threshold) for threshold in THRESHOLDS]
         overlaps_RT3.append([count_overlap(fragment, frame.fragment) for fragment, _ in masks_T])
         ratios_RT.append([measure_masks(*masks).ratio_mask for masks in masks_T])
         confidences_RT.append([mask_confidence(maps_KSS[EMBRYO], look.box, threshold) for threshold in THRESHOLDS])
-        heads_R.append(head)
+        heads_R.append(float(head))
     best = int(np.argmax(dice(np.sum(overlaps_RT3, axis=0))))
     usable = [place for place, ratios in enumerate(ratios_RT) if ratios[best] is not None]
     at_best = [np.array([table[place][best] for place in usable]) for table in (ratios_RT, confidences_RT)]

@@ -25,8 +25,9 @@ from verify_gpu_speed import measure_speed, measure_sustained
 from embryofrag.engine.build import build_engines
 from embryofrag.engine.eager import EagerEngine
 from embryofrag.engine.model import ModelInfo, read_model
+from embryofrag.engine.pair import EnginePair
 from embryofrag.engine.parity import compare_answers, judge_results
-from embryofrag.engine.select import EnginePair, choose_engine, load_pair
+from embryofrag.engine.select import choose_engine, load_pair
 from embryofrag.engine.tensorrt.gpu import choose_gpu
 from embryofrag.engine.tensorrt.libraries import installed_library
 from embryofrag.errors import EmbryofragError

@@ -8,7 +8,7 @@ import torch
 
 from embryofrag.engine.eager import load_deployed
 from embryofrag.engine.model import ModelInfo
-from embryofrag.engine.select import EnginePair
+from embryofrag.engine.pair import EnginePair
 from embryofrag.network.reference import load_concatenated
 
 NUM_FRAMES = 256

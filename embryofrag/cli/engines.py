@@ -25,6 +25,8 @@ def engines() -> None:
 )  # fmt: skip
 @click.option("--calibration", type=FOLDER,
     help="Archive whose frames show int8 the range of values. [default: drawn frames]")  # fmt: skip
+@click.option("--pair", type=click.Choice(["auto", "apart", "decoupled"]), default="auto", show_default=True,
+    help="Modules A and B in one pass or apart; `auto`: in one where they have the same backbone.")  # fmt: skip
 @click.option("--max-batch", type=int, help="Frames a pass on a GPU, 2 to 64. [default: 8]")
 @click.option("--device", metavar="cuda:N", help="GPU to build for. [default: the first]")
 def engines_build(model: Path, **choices) -> None:

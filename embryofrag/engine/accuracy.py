@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embryofrag.engine.look import look_at_embryos
-from embryofrag.engine.select import EnginePair
+from embryofrag.engine.pair import EnginePair
 from embryofrag.grading.ratio import measure_masks
 from embryofrag.grading.schemes import SCHEMES, grade_ratio
 from embryofrag.imaging.masks import masks_in_frame
@@ -128,8 +128,9 @@ def score_pair(pair: EnginePair, frames: Sequence[LabelledFrame]) -> Scores:
         masks = {}
         if found:
             canvases_NSSC = np.stack([looks[index].canvas_SSC for index in found])
-            masks = dict(zip(found, pair.masks(canvases_NSSC), strict=True))
-            ratios_F[[start + index for index in found]] = pair.ratios(canvases_NSSC)
+            masks_MKSS, ratios_M = pair.masks_and_ratios(canvases_NSSC)
+            masks = dict(zip(found, masks_MKSS, strict=True))
+            ratios_F[[start + index for index in found]] = ratios_M
         for index, frame in enumerate(batch):
             true = frame.fragment_mask, frame.embryo_mask
             got = [np.zeros_like(mask) for mask in true]

@@ -13,9 +13,9 @@ import torch
 
 from embryofrag import __version__
 from embryofrag.engine.backends import BACKENDS, Resources
-from embryofrag.engine.contract import NUMBER_MODULES
+from embryofrag.engine.contract import MODULES, NUMBER_MODULES, PAIR, passes_of
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
-from embryofrag.engine.eager import EagerEngine, is_stored_in_half, load_deployed
+from embryofrag.engine.eager import EagerEngine, is_stored_in_half, load_deployed, share_backbone
 from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
     DEFAULT_BACKEND,
@@ -41,6 +41,10 @@ QUANTISED = "int8"
 DEFAULT_MAX_BATCH = 8
 """Frames a pass on a GPU. One pass computes while the next is copied in, so a batch of `grade` should hold several."""
 MAX_BATCH_SIZES = range(2, 65)
+PAIRS = ("auto", "apart", "decoupled")
+"""Modules A and B: in one pass where they have the same backbone, in a pass each, or in one pass or not at all."""
+ONE_PASS_ENGINES = ("openvino",)
+"""Backends that can give both answers in one pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class BuildTarget:
     """GPU, as "cuda:1"; None: the first, where the engine is for one."""
     calibration: Path | None = None
     """Archive whose frames show int8 the range of values; None: drawn frames."""
+    in_one_pass: bool = False
+    """Whether modules A and B become one graph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,7 @@ def build_engines(
     max_batch: int | None = None,
     device: str | None = None,
     calibration: Path | None = None,
+    pair: str = "auto",
     out: Path | None = None,
 ) -> BuildReport:
     """Compile the modules of a model, check them on the probe, and put them in place.
@@ -108,6 +115,7 @@ def build_engines(
         max_batch: Frames a pass on a GPU, 2 to 64; None: `DEFAULT_MAX_BATCH`.
         device: GPU to build for, as "cuda:1"; None: the first.
         calibration: For int8, an archive whose frames show the range of values; None: drawn frames.
+        pair: One of `PAIRS`.
         out: Folder to hold the engine's folder; default ``MODEL/engines``, the only place runs look.
 
     Raises:
@@ -115,27 +123,32 @@ def build_engines(
         EmbryofragError: the model cannot be read, this machine cannot build or lacks the precision, or the gate
             failed.
     """
-    _check_options(engine, max_batch, device)
-    if calibration is not None and precision != QUANTISED:
-        raise UsageError(f"--calibration is for --precision {QUANTISED}")
-    model = read_model(model_dir)
-    COMPILERS[engine].check_machine(device)
-    precision, reason = _choose_precision(model, engine, precision)
-    target = BuildTarget(
+    asked = BuildTarget(
         engine=engine,
         precision=precision,
-        max_batch=max_batch or DEFAULT_MAX_BATCH,
+        max_batch=DEFAULT_MAX_BATCH if max_batch is None else max_batch,
         device=device,
         calibration=calibration,
     )
-    name = engine_name(engine, precision)
+    _check_options(asked, max_batch)
+    model = read_model(model_dir)
+    in_one_pass = _choose_pair(model, engine, pair)
+    COMPILERS[engine].check_machine(device)
+    precision, reason = _choose_precision(model, engine, precision)
+    target = replace(asked, precision=precision, in_one_pass=in_one_pass)
     root = Path(out) if out is not None else model.path / ENGINES_FOLDER
+    return _build_in_place(root, model, target, reason)
+
+
+def _build_in_place(root: Path, model: ModelInfo, target: BuildTarget, reason: str) -> BuildReport:
+    """Build beside the engine's place under `root`, and move there what passed the gate."""
+    name = engine_name(target.engine, target.precision)
     root_is_new = not root.exists()
     root.mkdir(parents=True, exist_ok=True)
     unfinished = root / f".{name}.building-{os.getpid()}"
     unfinished.mkdir()
     try:
-        build = _build_quantised if precision == QUANTISED else _build_into
+        build = _build_quantised if target.precision == QUANTISED else _build_into
         parity, accuracy = build(unfinished, model, target)
         size_bytes = sum(path.stat().st_size for path in unfinished.iterdir())
         _put_in_place(unfinished, root / name)
@@ -148,13 +161,34 @@ def build_engines(
     )
 
 
-def _check_options(engine: str, max_batch: int | None, device: str | None) -> None:
-    if engine not in COMPILERS:
-        raise UsageError(f"no engine {engine!r} to build: choose one of {', '.join(COMPILERS)}")
-    if engine != "tensorrt" and (max_batch, device) != (None, None):
+def _check_options(asked: BuildTarget, max_batch: int | None) -> None:
+    if asked.engine not in COMPILERS:
+        raise UsageError(f"no engine {asked.engine!r} to build: choose one of {', '.join(COMPILERS)}")
+    if asked.engine != "tensorrt" and (max_batch, asked.device) != (None, None):
         raise UsageError("--max-batch and --device are for --engine tensorrt")
-    if max_batch is not None and max_batch not in MAX_BATCH_SIZES:
+    if asked.max_batch not in MAX_BATCH_SIZES:
         raise UsageError(f"--max-batch is between {MAX_BATCH_SIZES[0]} and {MAX_BATCH_SIZES[-1]}, not {max_batch}")
+    if asked.calibration is not None and asked.precision != QUANTISED:
+        raise UsageError(f"--calibration is for --precision {QUANTISED}")
+
+
+def _choose_pair(model: ModelInfo, engine: str, pair: str) -> bool:
+    """Return whether modules A and B become one graph."""
+    if pair not in PAIRS:
+        raise UsageError(f"no pair {pair!r}: choose one of {', '.join(PAIRS)}")
+    if engine not in ONE_PASS_ENGINES:
+        if pair == "decoupled":
+            raise UsageError(f"--pair decoupled is for --engine {', '.join(ONE_PASS_ENGINES)}")
+        return False
+    if pair == "apart":
+        return False
+    possible = share_backbone(model)
+    if pair == "decoupled" and not possible:
+        raise UsageError(
+            f"modules A and B of {model.id} have a backbone each: leave --pair out, or train a head on module A's "
+            "features (`embryofrag train --experiment D`)"
+        )
+    return possible
 
 
 def _choose_precision(model: ModelInfo, engine: str, precision: str) -> tuple[str, str]:
@@ -183,7 +217,7 @@ def _can_run(engine: str, precision: str) -> bool:
 def _build_into(folder: Path, model: ModelInfo, target: BuildTarget) -> tuple[Parity, None]:
     """Compile, check and describe the modules in `folder`; the manifest comes last."""
     expected = _reference_answers(model)
-    for module in model.modules:
+    for module in passes_of(model.modules, in_one=target.in_one_pass):
         COMPILERS[target.engine].compile(model, module, folder, target)
     np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(expected))
     manifest = _describe(folder, model, target)
@@ -206,7 +240,7 @@ def _build_quantised(folder: Path, model: ModelInfo, target: BuildTarget) -> tup
     exact_target = replace(target, precision="fp32")
     with tempfile.TemporaryDirectory(dir=folder) as exact_folder:
         exact = Path(exact_folder)
-        for module in model.modules:
+        for module in passes_of(model.modules, in_one=target.in_one_pass):
             COMPILERS[target.engine].compile(model, module, exact, exact_target)
         _prove(exact, _describe(exact, model, exact_target), model, exact_target, expected)
         quantisation = quantise_engine(exact, folder, model, target.calibration)
@@ -264,9 +298,10 @@ def _reference_answers(model: ModelInfo) -> Answers:
 
 def _compiled_answers(folder: Path, manifest: EngineManifest, model: ModelInfo, device: str | None) -> Answers:
     results = {}
-    for module in model.modules:
+    for module in passes_of(model.modules, in_one=manifest.in_one_pass):
         loaded = BACKENDS[manifest.backend].load(folder, manifest, module, Resources(device=device))
-        results[module] = loaded.run(read_probe(model, module))
+        answer = loaded.run(read_probe(model, module))
+        results |= dict(zip(MODULES, answer, strict=True)) if module == PAIR else {module: answer}
         loaded.close()
     return judge_results(results, model)
 
@@ -287,17 +322,16 @@ def _put_in_place(unfinished: Path, target: Path) -> None:
 
 
 def _compile_openvino(model: ModelInfo, module: str, folder: Path, target: BuildTarget) -> None:
-    """Write a module with a head as two graphs: OpenVINO knows one precision for a graph, and the head is fp32.
+    """Write a module, or the pair, with a head as two graphs: one graph has one precision, and the head is fp32.
 
     Weights that the model stores in half precision are written so, which halves the file and changes nothing in them.
     """
     deployed = load_deployed(model, module)
     input_px = model.network_of(module)["input_px"]
     frame = torch.zeros((1, input_px, input_px, 3), dtype=torch.uint8)
-    parts = {module_file(module): (deployed, frame)}
-    if module in NUMBER_MODULES:
-        pooled = torch.zeros((1, deployed.head.mlp.pooled_channels))
-        parts = {module_file(module): (deployed.body, frame), head_file(module): (deployed.head, pooled)}
+    parts = {module_file(module): (deployed.body if module in NUMBER_MODULES else deployed, frame)}
+    if module in (*NUMBER_MODULES, PAIR):
+        parts[head_file(module)] = (deployed.head, torch.zeros((1, deployed.head.mlp.pooled_channels)))
     ov = import_openvino()
     for name, (part, example) in parts.items():
         with torch.no_grad():

@@ -4,6 +4,7 @@ An engine is one module of a model on one backend, without letterbox before it a
 normalisation is part of it. Shape legend: N image, K class (0 fragment, 1 embryo), S side of the square input.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ In scope is an embryo at cleavage stage; out of scope a morula, a blastocyst, a 
 """
 NUMBER_MODULES = ("b", SCOPE)
 """They give one number an image, from backbone and head alone; the others give masks."""
+PAIR = "pair"
+"""Modules A and B in one pass, where they have the same backbone: it runs once, and no answer changes."""
 
 
 class Engine(Protocol):
@@ -48,13 +51,38 @@ class Engine(Protocol):
         ...
 
 
+class PairEngine(Protocol):
+    """Modules A and B, loaded as one pass. Otherwise as `Engine`."""
+
+    id: str
+    input_px: int
+
+    def run(self, images_NHWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Run a batch, uint8 (N, S, S, 3); return what the engines of modules A and B would."""
+        ...
+
+    def close(self) -> None:
+        """Give threads and memory back; the engine is not used again."""
+        ...
+
+
 def file_stem(module: str) -> str:
     """Name the files of a module, without their ending.
 
-    >>> file_stem("a"), file_stem(LOCATOR), file_stem(SCOPE)
-    ('module_a', 'locator', 'scope')
+    >>> file_stem("a"), file_stem(LOCATOR), file_stem(SCOPE), file_stem(PAIR)
+    ('module_a', 'locator', 'scope', 'pair')
     """
     return f"module_{module}" if module in MODULES else module
+
+
+def passes_of(modules: Iterable[str], *, in_one: bool) -> tuple[str, ...]:
+    """Return what runs, and is compiled, for some modules: themselves, or A and B as one pass.
+
+    >>> passes_of((LOCATOR, "a", "b"), in_one=False), passes_of((LOCATOR, "a", "b"), in_one=True)
+    (('locator', 'a', 'b'), ('locator', 'pair'))
+    """
+    alone = tuple(module for module in modules if not (in_one and module in MODULES))
+    return (*alone, PAIR) if in_one else alone
 
 
 def output_shape(module: str, num_images: int, input_px: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embryofrag.engine.select import EngineChoice, EnginePair
+from embryofrag.engine.pair import EngineChoice, EnginePair
 from embryofrag.imaging.letterbox import Letterbox, letterbox
 from embryofrag.imaging.masks import component_areas_px, find_circle
 from embryofrag.imaging.window import window_around

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from embryofrag.engine.contract import LOCATOR, file_stem
+from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.model import ModelInfo
 from embryofrag.errors import EmbryofragError
@@ -51,9 +51,15 @@ class EngineManifest:
         """Name of the engine folder."""
         return engine_name(self.backend, self.precision)
 
+    @property
+    def in_one_pass(self) -> bool:
+        """Whether modules A and B are one graph."""
+        return any(name.startswith(file_stem(PAIR)) for name in self.files)
+
     def engine_id(self, module: str) -> str:
         """Return "<backend>-<precision>:<8 hex>" of one module, from the content that its results follow from."""
-        names = sorted(name for name in self.files if name.startswith(file_stem(module)))
+        stem = file_stem(PAIR if self.in_one_pass and module in MODULES else module)
+        names = sorted(name for name in self.files if name.startswith(stem))
         content = [self.name, self.model_id, self.input_px_of(module), *(self.files[name] for name in names)]
         return f"{self.name}:{sha256_of_values(content)[:8]}"
 

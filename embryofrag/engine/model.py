@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from embryofrag import __version__
-from embryofrag.engine.contract import LOCATOR, MODULES, SCOPE, file_stem
+from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, SCOPE, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.errors import EmbryofragError
 
@@ -114,8 +114,8 @@ class ModelHeader:
         return modules_with(self.crop)
 
     def network_of(self, module: str) -> Mapping[str, object]:
-        """Return the ``NetworkConfig.to_dict()`` of one of `modules`."""
-        if module in MODULES:
+        """Return the ``NetworkConfig.to_dict()`` of one of `modules`, or of the pair of A and B."""
+        if module in (*MODULES, PAIR):
             return self.network
         return {LOCATOR: self.crop.locator, SCOPE: self.crop.scope}[module]
 

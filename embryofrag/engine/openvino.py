@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from embryofrag.engine.cache import read_entry, write_entry
-from embryofrag.engine.contract import NUMBER_MODULES, check_images, file_stem
+from embryofrag.engine.contract import NUMBER_MODULES, PAIR, check_images, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.machine import num_cpus
 from embryofrag.engine.signal_stack import keep_signal_stack
@@ -49,7 +49,7 @@ def module_file(module: str) -> str:
 
 
 def head_file(module: str) -> str:
-    """Name the second graph of a module that has one, see `contract.NUMBER_MODULES`.
+    """Name the second graph of a module that has one: `contract.NUMBER_MODULES`, and the pair.
 
     >>> head_file("b")
     'module_b_head.xml'
@@ -99,24 +99,26 @@ class OpenVinoEngine:
         graph = _load(folder / module_file(module), precision, num_threads, cache_dir)
         self._queue = ov.AsyncInferQueue(graph, num_threads)
         self._head = None
-        if module in NUMBER_MODULES:
+        if module in (*NUMBER_MODULES, PAIR):
             self._head = _load(folder / head_file(module), "fp32", 1, cache_dir).create_infer_request()
 
-    def run(self, images_NHWC: np.ndarray) -> np.ndarray:
-        """Run a batch; see `contract.Engine.run`."""
+    def run(self, images_NHWC: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Run a batch; see `contract.Engine.run`, and `contract.PairEngine.run` for the pair."""
         check_images(images_NHWC, self.input_px)
-        outputs: list[np.ndarray] = [None] * len(images_NHWC)
+        outputs: list[list[np.ndarray]] = [None] * len(images_NHWC)
 
         def store(request, index: int):
-            outputs[index] = request.get_output_tensor().data.copy()
+            outputs[index] = [tensor.data.copy() for tensor in request.output_tensors]
 
         self._queue.set_callback(store)
         for index in range(len(images_NHWC)):
             self._queue.start_async(images_NHWC[index : index + 1], index)
         self._queue.wait_all()
         if self._head is not None:
-            outputs = [self._head.infer(pooled)[0].copy() for pooled in outputs]
-        return np.concatenate(outputs)
+            # what the head reads is the graph's last output
+            outputs = [[*others, self._head.infer(pooled)[0].copy()] for *others, pooled in outputs]
+        results = tuple(np.concatenate(parts) for parts in zip(*outputs, strict=True))
+        return results if self.module == PAIR else results[0]
 
     def close(self) -> None:
         """Drop the compiled graphs; OpenVINO frees their threads and memory with them."""

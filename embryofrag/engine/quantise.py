@@ -19,11 +19,11 @@ import numpy as np
 
 from embryofrag.engine.accuracy import MIN_LOCATED_FRAC, Accuracy, LabelledFrame, Scores, compare_scores, score_pair
 from embryofrag.engine.calibration import calibration_images, judged_frames
-from embryofrag.engine.contract import LOCATOR, SCOPE, file_stem
+from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, SCOPE, file_stem, passes_of
 from embryofrag.engine.look import first_look, look_at_embryos
 from embryofrag.engine.model import ModelInfo
 from embryofrag.engine.openvino import OpenVinoEngine, head_file, import_openvino, module_file, read_graph, save_graph
-from embryofrag.engine.select import EngineChoice, EnginePair, pair_of
+from embryofrag.engine.pair import EngineChoice, EnginePair
 from embryofrag.engine.sensitive import always_float, parts_of
 from embryofrag.engine.signal_stack import keep_signal_stack
 from embryofrag.errors import EmbryofragError
@@ -34,6 +34,7 @@ SENSITIVE_PARTS = {
     LOCATOR: ((ALL_LAYERS,),),
     "a": (("classifier", "attention gate"), ("latent", "first convolution"), ("depthwise convolutions",)),
     "b": (("first convolution",), ("last convolutions",)),
+    PAIR: (("classifier", "attention gate"), ("latent", "first convolution"), ("depthwise convolutions",)),
 }
 """By module, in the order in which they are left out, group after group."""
 
@@ -111,7 +112,7 @@ def _search(
     expected: Scores,
 ) -> tuple[Accuracy, dict[str, int]]:
     """Quantise, judge, and quantise what failed again with more in float; return the gate and the steps it took."""
-    steps = dict.fromkeys((module for module in model.modules if module != SCOPE), 0)
+    steps = dict.fromkeys((module for module in _passes(exact, model) if module != SCOPE), 0)
     pending = set(steps)
     while True:
         for module in sorted(pending):
@@ -136,7 +137,7 @@ def _to_blame(accuracy: Accuracy, improvable: set[str]) -> set[str]:
     """Those of the modules that a failed gate speaks against and that have more to leave in float."""
     if LOCATOR in improvable:
         return {LOCATOR}
-    passed = {"a": accuracy.masks_passed, "b": accuracy.ratios_passed}
+    passed = {"a": accuracy.masks_passed, "b": accuracy.ratios_passed, PAIR: accuracy.passed}
     return {module for module in improvable if not passed[module]}
 
 
@@ -167,7 +168,7 @@ def _quantise_module(exact: Path, folder: Path, module: str, images_NHWC: np.nda
             ignored_scope=nncf.IgnoredScope(names=names),
         )
     save_graph(quantised, folder / module_file(module))
-    if module == "b":
+    if module in ("b", PAIR):
         # its weights are half of the module's bytes; they are computed with in fp32 all the same
         save_graph(read_graph(exact / head_file(module)), folder / head_file(module), weights_in_fp16=True)
 
@@ -178,8 +179,8 @@ def _canvases(reference: EnginePair, images: Sequence[np.ndarray]) -> dict[str, 
     closer = [look.canvas_SSC for look in looks if look.found]
     if not closer:
         raise EmbryofragError(f"{reference.choice.model.id} finds no embryo in any of the calibration frames")
-    canvases = dict.fromkeys(("a", "b"), np.stack(closer))
-    if reference.locator is None:
+    canvases = dict.fromkeys((*MODULES, PAIR), np.stack(closer))
+    if reference.choice.crop is None:
         return canvases
     return canvases | {LOCATOR: np.stack([first_look(image, reference.choice).canvas_SSC for image in images])}
 
@@ -203,7 +204,7 @@ def _open(folder: Path, model: ModelInfo, precision: str) -> EnginePair:
             input_px=model.network_of(module)["input_px"],
             precision=precision,
         )
-        for module in model.modules
+        for module in _passes(folder, model)
     }
     choice = EngineChoice(
         model=model,
@@ -217,4 +218,9 @@ def _open(folder: Path, model: ModelInfo, precision: str) -> EnginePair:
         mask_threshold=model.mask_threshold,
         crop=model.crop,
     )
-    return pair_of(choice, loaded)
+    return EnginePair(choice, loaded)
+
+
+def _passes(folder: Path, model: ModelInfo) -> tuple[str, ...]:
+    """What the graphs in a folder are of."""
+    return passes_of(model.modules, in_one=(folder / module_file(PAIR)).exists())

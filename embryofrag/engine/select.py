@@ -3,7 +3,7 @@
 Choosing reads JSON only, so a run that finds nothing to do loads neither OpenVINO nor PyTorch.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from embryofrag.engine.backends import BACKENDS, REFERENCE, Resources
 from embryofrag.engine.cache import cache_folder
-from embryofrag.engine.contract import LOCATOR, MODULES, SCOPE, Engine
+from embryofrag.engine.contract import LOCATOR, MODULES, SCOPE, passes_of
 from embryofrag.engine.digest import sha256_of_values
 from embryofrag.engine.machine import cpu_features
 from embryofrag.engine.manifest import (
@@ -25,7 +25,8 @@ from embryofrag.engine.manifest import (
     verify_files,
 )
 from embryofrag.engine.model import Crop, ModelInfo, modules_with, read_model, read_probe
-from embryofrag.engine.parity import Answers, compare_answers, judge_results, unpack_answers
+from embryofrag.engine.pair import EngineChoice, EnginePair
+from embryofrag.engine.parity import compare_answers, unpack_answers
 from embryofrag.engine.tensorrt.gpu import device_index
 from embryofrag.errors import EmbryofragError, UsageError
 
@@ -33,85 +34,6 @@ LOAD_PROBE_IMAGES = 2
 """Probe frames every load is checked with; the build was checked with all of them."""
 CROPS = ("auto", "embryo", "frame")
 """What modules A and B look at: what the model says, the window around the embryo, the whole frame."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineChoice:
-    """Which engine a run takes, and why. Picklable."""
-
-    model: ModelInfo
-    backend: str
-    precision: str
-    folder: Path | None
-    """Where the compiled engine lies; None for the reference."""
-    reason: str
-    """One sentence for the user."""
-    engine_a_id: str
-    engine_b_id: str
-    input_px: int
-    mask_threshold: float
-    crop: Crop | None = None
-    """Where modules A and B look; None: at whole frames, and the locator, if there is one, is not loaded."""
-    engine_locator_id: str | None = None
-    """None without `crop`."""
-    engine_scope_id: str | None = None
-    """None without `crop`, and where the model has no scope module."""
-    device: str | None = None
-    """The GPU that was asked for; None: the first, where the backend runs on one."""
-
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """The modules that run, in their order."""
-        return modules_with(self.crop)
-
-    @property
-    def looks_at(self) -> str:
-        """What modules A and B look at: "embryo" or "frame"."""
-        return "frame" if self.crop is None else "embryo"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnginePair:
-    """The loaded modules of one model. They may run at the same time, each for one caller."""
-
-    choice: EngineChoice
-    engine_a: Engine
-    engine_b: Engine
-    locator: Engine | None = None
-    """None where modules A and B look at whole frames."""
-    scope: Engine | None = None
-    """None where they do, and where the model has no scope module."""
-
-    def masks(self, images_NHWC: np.ndarray) -> np.ndarray:
-        """Return probabilities float32 (N, 2, S, S), fragment and embryo, of uint8 (N, S, S, 3)."""
-        return self.engine_a.run(images_NHWC)
-
-    def ratios(self, images_NHWC: np.ndarray) -> np.ndarray:
-        """Return ratios float32 (N,), 0..1, of uint8 (N, S, S, 3)."""
-        return self.engine_b.run(images_NHWC)
-
-    def locate(self, images_NLLC: np.ndarray) -> np.ndarray:
-        """Return the locator's embryo probabilities float32 (N, L, L) of whole frames uint8 (N, L, L, 3)."""
-        return self.locator.run(images_NLLC)[:, 1]
-
-    def scopes(self, images_NHWC: np.ndarray) -> np.ndarray | None:
-        """Return how probable it is that each window is in scope, float32 (N,), 0..1; None without a scope module.
-
-        The windows are those of modules A and B, uint8 (N, S, S, 3).
-        """
-        return None if self.scope is None else self.scope.run(images_NHWC)
-
-    def answers(self, images: Mapping[str, np.ndarray]) -> Answers:
-        """Return thresholded masks and ratios of the probe frames of each module, as parity counts them."""
-        return judge_results({module: self._engine(module).run(images[module]) for module in images}, self.choice.model)
-
-    def close(self) -> None:
-        """Close all engines."""
-        for module in self.choice.modules:
-            self._engine(module).close()
-
-    def _engine(self, module: str) -> Engine:
-        return {LOCATOR: self.locator, SCOPE: self.scope, "a": self.engine_a, "b": self.engine_b}[module]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +111,8 @@ def load_pair(choice: EngineChoice, num_threads: int | None = None) -> EnginePai
     verify_files(choice.folder, manifest, choice.model.path)
     load = BACKENDS[choice.backend].load
     resources = Resources(num_threads=num_threads, device=choice.device, cache_dir=cache_folder())
-    pair = pair_of(choice, {module: load(choice.folder, manifest, module, resources) for module in choice.modules})
+    passes = passes_of(choice.modules, in_one=manifest.in_one_pass)
+    pair = EnginePair(choice, {name: load(choice.folder, manifest, name, resources) for name in passes})
     _check_probe(pair)
     return pair
 
@@ -205,18 +128,7 @@ def _load_reference(choice: EngineChoice) -> EnginePair:
         module: EagerEngine(choice.model, module, engine_id=getattr(choice, _id_field(module)))
         for module in choice.modules
     }
-    return pair_of(choice, loaded)
-
-
-def pair_of(choice: EngineChoice, loaded: Mapping[str, Engine]) -> EnginePair:
-    """Put the loaded modules of a choice together."""
-    return EnginePair(
-        choice=choice,
-        engine_a=loaded["a"],
-        engine_b=loaded["b"],
-        locator=loaded.get(LOCATOR),
-        scope=loaded.get(SCOPE),
-    )
+    return EnginePair(choice, loaded)
 
 
 def _check_probe(pair: EnginePair) -> None:

@@ -1,9 +1,10 @@
-"""The two deployed sub-graphs of AttnRegDeepLab: uint8 NHWC frames in, probabilities or ratios out."""
+"""The deployed sub-graphs of AttnRegDeepLab: uint8 NHWC frames in, probabilities or ratios out."""
 
 import torch
 from torch import Tensor, nn
 
 from embryofrag.network.attn_reg_deeplab import AttnRegDeepLab
+from embryofrag.network.backbone import Features
 from embryofrag.network.head import RegressionHead
 from embryofrag.network.normalise import NORMALISERS
 
@@ -21,10 +22,12 @@ class ModuleA(nn.Module):
     def forward(self, images_NHWC: Tensor) -> Tensor:
         """Map uint8 (N, H, W, 3) to probabilities float32 (N, 2, H, W), fragment and embryo."""
         x_NCHW = self.normalise(images_NHWC)
-        features = self.backbone(x_NCHW)
+        return self.decode(self.backbone(x_NCHW), tuple(x_NCHW.shape[2:]))
+
+    def decode(self, features: Features, size: tuple[int, int]) -> Tensor:
+        """Map the backbone's features to probabilities float32 (N, 2, H, W) of that size."""
         latent = self.head.latent(features.f3, features.f4)
-        logits = self.decoder(features, latent, tuple(x_NCHW.shape[2:]))
-        return torch.sigmoid(logits.float())
+        return torch.sigmoid(self.decoder(features, latent, size).float())
 
 
 class ModuleB(nn.Module):
@@ -41,6 +44,24 @@ class ModuleB(nn.Module):
     def forward(self, images_NHWC: Tensor) -> Tensor:
         """Map uint8 (N, H, W, 3) to ratios float32 (N,), 0..1."""
         return self.head(self.body(images_NHWC))
+
+
+class ModulePair(nn.Module):
+    """Modules A and B over one backbone: the paper's decoupled pair (section III.C) where B's head learnt on A's.
+
+    What follows the pooled features, `head`, can be compiled apart, as in module B.
+    """
+
+    def __init__(self, network_a: AttnRegDeepLab, network_b: AttnRegDeepLab):
+        super().__init__()
+        self.masks = ModuleA(network_a)
+        self.head = RatioFromPooled(network_b)
+
+    def forward(self, images_NHWC: Tensor) -> tuple[Tensor, Tensor]:
+        """Map uint8 (N, H, W, 3) to A's probabilities float32 (N, 2, H, W) and B's pooled features (N, 3072)."""
+        x_NCHW = self.masks.normalise(images_NHWC)
+        features = self.masks.backbone(x_NCHW)
+        return self.masks.decode(features, tuple(x_NCHW.shape[2:])), RegressionHead.pool(features.f3, features.f4)
 
 
 class PooledFeatures(nn.Module):

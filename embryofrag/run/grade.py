@@ -8,7 +8,7 @@ from pathlib import Path
 
 from embryofrag.archive import scan_archive
 from embryofrag.archive.names import natural_path_key
-from embryofrag.engine.select import EngineChoice
+from embryofrag.engine.pair import EngineChoice
 from embryofrag.errors import EXIT_ITEMS_FAILED, EXIT_OK
 from embryofrag.records import TROUBLE, Outcome
 from embryofrag.run.atomic import sweep_partials

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embryofrag.engine.select import EngineChoice
+from embryofrag.engine.pair import EngineChoice
 from embryofrag.records import Frame, Outcome
 from embryofrag.run.outputs import Outputs
 from embryofrag.run.results import Item

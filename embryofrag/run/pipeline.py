@@ -19,7 +19,7 @@ import numpy as np
 
 from embryofrag.archive import blank_overlay, merge_evidence, read_picture
 from embryofrag.engine.look import Look, closer_look, first_look
-from embryofrag.engine.select import EnginePair
+from embryofrag.engine.pair import EnginePair
 from embryofrag.errors import ItemError
 from embryofrag.grading.embryo_presence import find_embryo
 from embryofrag.grading.frame import FrameGrade, grade_frame
@@ -197,7 +197,7 @@ def _look_closer(step: Located | Item, job: Job) -> Prepared | Item:
 def _predict(batch: list[Prepared], engines: EnginePair) -> list[Predicted]:
     images_NSSC = _stack(batch)
     scopes_N = engines.scopes(images_NSSC)
-    results = zip(batch, engines.masks(images_NSSC), engines.ratios(images_NSSC), strict=True)
+    results = zip(batch, *engines.masks_and_ratios(images_NSSC), strict=True)
     return [
         Predicted(
             prepared=step,

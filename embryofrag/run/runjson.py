@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embryofrag import __version__
-from embryofrag.engine.select import EngineChoice
+from embryofrag.engine.pair import EngineChoice
 from embryofrag.records import SCHEMA_VERSION
 from embryofrag.run.atomic import sync_folder, write_atomic
 from embryofrag.run.settings import RunSettings

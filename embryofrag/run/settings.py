@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from embryofrag import __version__
 from embryofrag.archive import ReadLimits, ScanOptions
 from embryofrag.engine.model import REMEDY, ModelInfo
-from embryofrag.engine.select import EngineChoice
+from embryofrag.engine.pair import EngineChoice
 from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.embryo import EmbryoSettings

@@ -18,7 +18,8 @@ import numpy as np
 
 from embryofrag.archive import blank_overlay
 from embryofrag.engine.look import Look, look_at_embryos
-from embryofrag.engine.select import EngineChoice, EnginePair, load_pair
+from embryofrag.engine.pair import EngineChoice, EnginePair
+from embryofrag.engine.select import load_pair
 from embryofrag.errors import EmbryofragError, ItemError
 from embryofrag.grading.conformal import Conformal
 from embryofrag.grading.schemes import Scheme
@@ -112,7 +113,7 @@ def _answers(engines: EnginePair, looks: Sequence[Look]) -> Iterator[tuple[Masks
     """Masks in the frame's pixels and module B's ratio of each look."""
     canvases = [look.canvas_SSC for look in looks if look.found]
     images_NHWC = np.stack(canvases) if canvases else None
-    answers = zip(engines.masks(images_NHWC), engines.ratios(images_NHWC), strict=True) if canvases else iter(())
+    answers = zip(*engines.masks_and_ratios(images_NHWC), strict=True) if canvases else iter(())
     for look in looks:
         if look.found:
             probabilities_KSS, ratio_reg = next(answers)
