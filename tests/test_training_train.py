@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from embryofrag.engine.build import build_engines
 from embryofrag.engine.model import read_model, read_probe
 from embryofrag.engine.select import choose_engine, load_pair
 from embryofrag.errors import EmbryofragError, UsageError
+from embryofrag.training.delivery import name_init
 from embryofrag.training.experiments import only_last_phase
 from embryofrag.training.train import train
 
@@ -142,3 +144,11 @@ def test_a_head_starts_at_the_mean_ratio_of_its_rows(manifest, tmp_path):
     bias = load_file(out / "module_b.safetensors")["head.to_logit.bias"]
     assert 0.02 < torch.sigmoid(bias).item() < 0.25
     assert json.loads((out / "metrics.json").read_text())["part"] == "val"
+
+
+def test_a_model_names_its_start_weights_and_not_where_they_lay(tmp_path):
+    weights = tmp_path / "secret" / "start.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"x")
+    assert name_init(str(weights)) == f"start.safetensors@{hashlib.sha256(b'x').hexdigest()[:8]}"
+    assert name_init("imagenet") == "imagenet"

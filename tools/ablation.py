@@ -1,16 +1,16 @@
-"""What the elements of a drawn frame are worth: leave some out, train, and test on another look.
+"""What the elements of a drawn frame and the closer look are worth: leave some out, train, and test on another look.
 
     OMP_NUM_THREADS=1 python tools/ablation.py --out ablation --locator engines/reference
 
-trains a small module A on EmbryoScope phantoms without some elements, for each line of VARIANTS and each seed, and
-tests it on EmbryoScope+ phantoms with all of them. Real frames can be measured too: --labelled MANIFEST,
+trains a small module A on EmbryoScope phantoms without some elements, or on whole frames, for each line of VARIANTS and
+each seed, and tests it on EmbryoScope+ phantoms with all of them. Real frames can be measured too: --labelled MANIFEST,
 --timelapse FOLDER --one-cell-runs N. Each result is kept as soon as it is there: started again, the tool goes on, and
 several processes with different --seed may share the folder. It writes ablation.json and ablation.md.
 """
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -23,29 +23,40 @@ from embryofrag.network.config import NetworkConfig
 from embryofrag.phantom import write_frames
 from embryofrag.phantom.dataset import Mix
 from embryofrag.phantom.element import ELEMENTS
-from embryofrag.training.config import change_phases
+from embryofrag.training.config import TrainConfig, change_phases
 from embryofrag.training.experiments import EXPERIMENTS
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.train import train
 
-VARIANTS: dict[str, frozenset[str]] = {
-    "everything": frozenset(),
-    "without polar bodies and perivitelline matter": frozenset({"polar_bodies", "perivitelline_matter"}),
-    "without pale and refractile fragments": frozenset({"pale_fragments", "refractile_fragments"}),
-    "without mosaics": frozenset({"mosaics"}),
-    "without nuclei and crescents": frozenset({"nuclei", "crescents"}),
-    "without debris": frozenset({"debris"}),
-    "without varied looks": frozenset({"varied_looks"}),
-    "none of these": frozenset(ELEMENTS),
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """What one network is trained on."""
+
+    without: frozenset[str] = frozenset()
+    """Names of `ELEMENTS` that its frames lack."""
+    crop: str = "embryo"
+    """As in `TrainConfig`: the window around the embryo, or the whole frame."""
+
+
+VARIANTS: dict[str, Variant] = {
+    "everything": Variant(),
+    "everything, whole frames": Variant(crop="frame"),
+    "without pale and refractile fragments": Variant(without=frozenset({"pale_fragments", "refractile_fragments"})),
+    "without mosaics": Variant(without=frozenset({"mosaics"})),
+    "without nuclei and crescents": Variant(without=frozenset({"nuclei", "crescents"})),
+    "without debris, polar bodies and perivitelline matter": Variant(
+        without=frozenset({"debris", "polar_bodies", "perivitelline_matter"})
+    ),
+    "without varied looks": Variant(without=frozenset({"varied_looks"})),
+    "none of these": Variant(without=frozenset(ELEMENTS)),
 }
-TRAIN_FRAMES, TEST_FRAMES = 1200, 300
+TRAIN_FRAMES, TEST_FRAMES = 1500, 300
 SCHEME = SCHEMES["regdeeplab"]
 CONFIG = replace(
     change_phases(EXPERIMENTS["A"](), epochs=3, patience=0, lr=2e-3),
     network=NetworkConfig(backbone="resnet18", width=0.25, input_px=192, aspp_rates=(1, 2, 4)),
     init="random",
-    crop="embryo",
-    locator="engines/reference",
     num_workers=0,
 )
 COLUMNS = {
@@ -71,21 +82,28 @@ def main(
 ) -> None:
     """Run what is missing, then lay out what is there."""
     test = draw(out, "test", TEST_FRAMES, 52, "embryoscope_plus", frozenset())
-    for number, (name, left_out) in enumerate(VARIANTS.items()):
+    for number, (name, variant) in enumerate(VARIANTS.items()):
         for seed in seeds:
             path = out / "results" / f"{number}-{seed}.json"
             if path.exists():
                 continue
-            train_manifest = draw(out, f"train-{number}-{seed}", TRAIN_FRAMES, 60 + seed, "embryoscope", left_out)
+            train_manifest = draw(
+                out, f"train-{number}-{seed}", TRAIN_FRAMES, 60 + seed, "embryoscope", variant.without
+            )
             model = out / f"model-{number}-{seed}"
             shutil.rmtree(model, ignore_errors=True)
-            train(replace(CONFIG, locator=str(locator), seed=seed), train_manifest, model, quiet=True)
+            train(configure(variant, locator, seed), train_manifest, model, quiet=True)
             build_engines(model, precision="fp32")
             figures = measure(model, out / f"graded-{number}-{seed}", test, labelled, timelapse, one_cell_runs)
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps({"variant": name, "seed": seed} | figures, indent=2) + "\n")
             click.echo(f"{name}, seed {seed}: {figures}")
     write_table(out)
+
+
+def configure(variant: Variant, locator: Path, seed: int) -> TrainConfig:
+    """Return the recipe of a variant."""
+    return replace(CONFIG, crop=variant.crop, locator=str(locator) if variant.crop == "embryo" else "", seed=seed)
 
 
 def draw(out: Path, name: str, count: int, seed: int, instrument: str, without: frozenset[str]) -> Path:

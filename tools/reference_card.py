@@ -52,7 +52,7 @@ def main(
     shutil.rmtree(results, ignore_errors=True)
     held_out = grade_rows(read_manifest(out / "held_out" / "manifest.csv", SCHEME), model, results / "held_out")
     figures = {
-        "curves": {name: read_curve(out / f"module_{name}" / TRAINING_FOLDER / name) for name in ("A", "C")},
+        "curve": read_curve(out / "module" / TRAINING_FOLDER / "C"),
         "frames": {name: describe_frames(out / name / "manifest.csv") for name in ("frames", "held_out")},
         "held_out": score_embryos(held_out),
         "out_of_scope": score_out_of_scope(held_out),
@@ -72,7 +72,7 @@ def main(
 
 
 def read_curve(phase: Path) -> list[dict[str, float | None]]:
-    """Return what a phase reached on its validation rows, epoch by epoch."""
+    """Return what a phase reached on its validation rows, pass by pass."""
     names = ("val_dice_embryo", "val_dice_fragment", "val_mae")
     return [{name: figures[name] for name in names} for figures in read_facts(phase / LAST_FILE)["history"]]
 

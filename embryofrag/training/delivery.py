@@ -15,6 +15,7 @@ import torch
 
 from embryofrag.archive import blank_overlay
 from embryofrag.engine.contract import LOCATOR, SCOPE
+from embryofrag.engine.digest import sha256_of_file
 from embryofrag.engine.model import (
     MODEL_FILE,
     Crop,
@@ -155,7 +156,9 @@ def describe_model(config: TrainConfig, split: Split) -> ModelHeader:
         trained=not untrained,
         network=config.network.to_dict(),
         provenance={
-            "recipe": config.to_dict() | {name: name_model(getattr(config, name)) for name in ("locator", "scope")},
+            "recipe": config.to_dict()
+            | {name: name_model(getattr(config, name)) for name in ("locator", "scope")}
+            | {"init": name_init(config.init)},
             "untrained_modules": untrained,
             "num_frames": {part: len(getattr(split, part)) for part in PARTS},
             "num_groups": {part: len({row.group for row in getattr(split, part)}) for part in PARTS},
@@ -167,6 +170,15 @@ def describe_model(config: TrainConfig, split: Split) -> ModelHeader:
 def name_model(folder: str) -> str:
     """Return the id of the model in a folder, which says more than where the folder lay; "" for none."""
     return read_model(Path(folder)).id if folder else ""
+
+
+def name_init(init: str) -> str:
+    """Return what the start weights were; of a file its name and the first digits of its sha256, and not its place.
+
+    >>> name_init("random")
+    'random'
+    """
+    return f"{Path(init).name}@{sha256_of_file(Path(init))[:8]}" if Path(init).suffix else init
 
 
 def untrained_modules(config: TrainConfig) -> list[str]:
