@@ -48,6 +48,9 @@ def test_auto_prefers_the_card(model, monkeypatch):
 def test_named_card_goes_with_the_choice(model, monkeypatch):
     state_machine(monkeypatch)
     assert choose_engine(model.path, device="cuda:1").device == "cuda:1"
+    assert choose_engine(model.path, device="cuda:0,cuda:1").device == "cuda:0,cuda:1"
+    with pytest.raises(UsageError, match="names a card twice"):
+        choose_engine(model.path, device="cuda:1,cuda:1")
     with pytest.raises(UsageError, match="openvino runs on the CPU"):
         choose_engine(model.path, "openvino", device="cuda:1")
     with pytest.raises(UsageError, match="write cuda:0"):

@@ -75,7 +75,8 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
     "--precision", type=click.Choice(["auto", "int8", "bf16", "fp16", "fp32"]), default="auto", show_default=True,
     help="Arithmetic of the engine.",
 )  # fmt: skip
-@click.option("--device", metavar="cuda:N", help="GPU; `--engine auto` then takes TensorRT. [default: the first]")
+@click.option("--device", metavar="cuda:N[,cuda:M...]",
+    help="GPUs, of one model; `--engine auto` then takes TensorRT. [default: the first]")  # fmt: skip
 @click.option(
     "--crop", type=click.Choice(["auto", "embryo", "frame"]), default="auto", show_default=True,
     help="What the model looks at: as it was trained, the window in which its locator finds the embryo, whole frames.",

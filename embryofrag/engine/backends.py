@@ -7,9 +7,10 @@ from pathlib import Path
 from embryofrag.engine.contract import Engine
 from embryofrag.engine.manifest import EngineManifest
 from embryofrag.engine.openvino import OpenVinoEngine
-from embryofrag.engine.tensorrt.gpu import has_gpu
+from embryofrag.engine.tensorrt.gpu import has_gpu, split_devices
 from embryofrag.engine.tensorrt.libraries import INSTALL
 from embryofrag.engine.tensorrt.record import check_fit
+from embryofrag.engine.tensorrt.side_by_side import SideBySide
 from embryofrag.errors import EmbryofragError
 
 
@@ -22,9 +23,9 @@ class Backend:
     load: Callable[[Path, EngineManifest, str, "Resources"], Engine]
     """(engine folder, its manifest, module, what it may use) -> loaded engine."""
     runs_here: Callable[[str | None], bool] = lambda device: True
-    """Whether this machine has the device, or any that the backend runs on."""
+    """Whether this machine has the devices, or any that the backend runs on."""
     check_fit: Callable[[Path, str | None], None] = lambda folder, device: None
-    """(engine folder, device): raises EmbryofragError where a built engine is for another machine than this."""
+    """(engine folder, devices): raises EmbryofragError where a built engine is for another machine than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Resources:
     num_threads: int | None = None
     """CPU threads; None: all CPUs this process may use."""
     device: str | None = None
-    """The GPU of a backend that runs on one, as "cuda:1"; None: the first."""
+    """The GPUs of a backend that runs on them, as "cuda:1" or "cuda:0,cuda:1"; None: the first."""
     cache_dir: Path | None = None
     """Where a backend may keep what it compiles at a start for the next one; None: nowhere."""
 
@@ -61,13 +62,17 @@ def _load_tensorrt(folder: Path, manifest: EngineManifest, module: str, resource
         from embryofrag.engine.tensorrt.runner import TensorRtEngine
     except ModuleNotFoundError as error:
         raise EmbryofragError(f"running TensorRT needs {error.name}, which is not installed: {INSTALL}") from error
-    return TensorRtEngine(
-        folder,
-        engine_id=manifest.engine_id(module),
-        module=module,
-        input_px=manifest.input_px_of(module),
-        device=resources.device,
-    )
+    engines = [
+        TensorRtEngine(
+            folder,
+            engine_id=manifest.engine_id(module),
+            module=module,
+            input_px=manifest.input_px_of(module),
+            device=device,
+        )
+        for device in split_devices(resources.device)
+    ]
+    return engines[0] if len(engines) == 1 else SideBySide(engines)
 
 
 BACKENDS: dict[str, Backend] = {

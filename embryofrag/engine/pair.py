@@ -33,7 +33,7 @@ class EngineChoice:
     engine_scope_id: str | None = None
     """None without `crop`, and where the model has no scope module."""
     device: str | None = None
-    """The GPU that was asked for; None: the first, where the backend runs on one."""
+    """The GPUs that were asked for, as "cuda:0,cuda:1"; None: the first, where the backend runs on one."""
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from embryofrag.engine.manifest import (
 from embryofrag.engine.model import Crop, ModelInfo, modules_with, read_model, read_probe
 from embryofrag.engine.pair import EngineChoice, EnginePair
 from embryofrag.engine.parity import compare_answers, unpack_answers
-from embryofrag.engine.tensorrt.gpu import device_index
+from embryofrag.engine.tensorrt.gpu import split_devices
 from embryofrag.errors import EmbryofragError, UsageError
 
 LOAD_PROBE_IMAGES = 2
@@ -55,7 +55,7 @@ def choose_engine(
         engine: "auto", a key of `BACKENDS`, or "eager".
         precision: "auto" or a precision of the backend.
         crop: One of `CROPS`.
-        device: The GPU to run on, as "cuda:1"; with it "auto" takes no engine for CPUs.
+        device: The GPUs to run on, as "cuda:1" or "cuda:0,cuda:1"; with it "auto" takes no engine for CPUs.
 
     Raises:
         UsageError: no such engine, precision, crop or device, or a crop that the model has no locator for.
@@ -185,7 +185,7 @@ def _on_device(engine: str, device: str | None) -> str:
     """
     if device is None:
         return engine
-    device_index(device)
+    split_devices(device)
     if engine not in ("auto", "tensorrt"):
         raise UsageError(f"--device names a GPU, and {engine} runs on the CPU: leave one of the two out")
     return "tensorrt"

@@ -41,8 +41,26 @@ def device_index(device: str | None) -> int:
     """
     match = re.fullmatch(r"cuda(?::(\d+))?", device or "cuda")
     if match is None:
-        raise UsageError(f"no device {device!r}: write cuda:0, cuda:1 ...")
+        raise UsageError(f"no device {device!r}: write cuda:0 or cuda:1 ...")
     return int(match[1] or 0)
+
+
+def split_devices(devices: str | None) -> tuple[str | None, ...]:
+    """Return the cards that "cuda:0,cuda:1" names, in that order; None is the first card.
+
+    Raises:
+        UsageError: one of them names no CUDA device, or a card is named twice.
+
+    >>> split_devices("cuda:0, cuda:2"), split_devices(None)
+    (('cuda:0', 'cuda:2'), (None,))
+    """
+    if devices is None:
+        return (None,)
+    names = tuple(name.strip() for name in devices.split(","))
+    indices = [device_index(name or devices) for name in names]
+    if len(set(indices)) < len(indices):
+        raise UsageError(f"--device {devices} names a card twice: name each once")
+    return names
 
 
 def choose_gpu(device: str | None = None, library: str = DRIVER_LIBRARY) -> Gpu:
@@ -60,15 +78,15 @@ def choose_gpu(device: str | None = None, library: str = DRIVER_LIBRARY) -> Gpu:
     return gpus[index]
 
 
-def has_gpu(device: str | None = None, library: str = DRIVER_LIBRARY) -> bool:
-    """Return whether `choose_gpu` finds a card.
+def has_gpu(devices: str | None = None, library: str = DRIVER_LIBRARY) -> bool:
+    """Return whether `choose_gpu` finds each of the cards, see `split_devices`.
 
     Raises:
-        UsageError: `device` names no CUDA device.
+        UsageError: as `split_devices`.
     """
-    index = device_index(device)
+    highest = max(map(device_index, split_devices(devices)))
     try:
-        return index < len(find_gpus(library))
+        return highest < len(find_gpus(library))
     except EmbryofragError:
         return False
 

@@ -4,11 +4,12 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import product
 from pathlib import Path
 
 from embryofrag.engine.contract import file_stem
 from embryofrag.engine.manifest import rebuild_command
-from embryofrag.engine.tensorrt.gpu import Gpu, choose_gpu
+from embryofrag.engine.tensorrt.gpu import Gpu, choose_gpu, split_devices
 from embryofrag.engine.tensorrt.libraries import installed_library
 from embryofrag.errors import EmbryofragError
 
@@ -117,14 +118,14 @@ def _from_document(document: dict) -> PlanRecord:
     return PlanRecord(**{**document, **bindings, **others})
 
 
-def check_fit(folder: Path, device: str | None) -> None:
-    """Check every plan of an engine folder with `check_machine`.
+def check_fit(folder: Path, devices: str | None) -> None:
+    """Check every plan of an engine folder with `check_machine`, on each of the cards.
 
     Raises:
         EmbryofragError: the engine cannot run here; with the remedy.
     """
     records = sorted(folder.glob(record_file("*")))
-    for path in records:
+    for path, device in product(records, split_devices(devices)):
         check_machine(folder, path.stem.partition("_")[2], device)
     if not records:
         raise EmbryofragError(f"{folder} holds no record of a plan; {remedy(folder)}")
