@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embryofrag.engine.contract import LOCATOR, PAIR, SCOPE, Engine, PairEngine
+from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, SCOPE, Engine, PairEngine
 from embryofrag.engine.model import Crop, ModelInfo, modules_with
 from embryofrag.engine.parity import Answers, judge_results
 
@@ -91,4 +91,4 @@ class EnginePair:
     def _run(self, module: str, images_NHWC: np.ndarray) -> np.ndarray:
         if module in self.loaded:
             return self.loaded[module].run(images_NHWC)
-        return self.loaded[PAIR].run(images_NHWC)["ab".index(module)]
+        return self.loaded[PAIR].run(images_NHWC)[MODULES.index(module)]
