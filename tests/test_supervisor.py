@@ -1,5 +1,7 @@
 """Files that end the worker are found one by one, and no other file suffers."""
 
+import logging
+import os
 import shutil
 
 import pytest
@@ -9,10 +11,11 @@ from embryofrag.archive import scan_archive
 from embryofrag.engine.select import choose_engine
 from embryofrag.errors import EmbryofragError
 from embryofrag.records import Outcome
-from embryofrag.run.job import Job
+from embryofrag.run.job import Job, frame_item
 from embryofrag.run.outputs import Outputs
 from embryofrag.run.settings import RunSettings
 from embryofrag.run.supervisor import MAX_LOSSES_IN_A_ROW, Clock, Supervisor
+from embryofrag.run.worker import Done, Ready, heard_warnings
 
 
 @pytest.fixture
@@ -74,3 +77,31 @@ def test_a_worker_that_dies_on_everything_stops_the_run(supervise):
     names = [f"embryo {letter} abort" for letter in "abcdefghijklmnop"[: MAX_LOSSES_IN_A_ROW + 2]]
     with pytest.raises(EmbryofragError, match="each ended the worker"):
         supervise(names)
+
+
+def worker_that_warns(connection, job, seen):
+    """Warns, and dies at its first frame unless it is alone."""
+    with heard_warnings() as warnings:
+        logging.getLogger("embryofrag.engine.any").warning("half of the %s is gone", "memory")
+    connection.send(Ready(tuple(warnings)))
+    frames = []
+    while (frame := connection.recv()) is not None:
+        frames.append(frame)
+    if len(frames) > 1:
+        os._exit(1)
+    for frame in frames:
+        connection.send(frame_item(frame, job, outcome=Outcome.NO_EMBRYO, reason="none"))
+    connection.send(Done(0.0))
+
+
+def test_what_the_engines_warn_of_is_told_once_however_many_workers_say_it(drawn_export, model_dir, tmp_path, capfd):
+    frames = scan_archive(drawn_export).frames[:2]
+    job = Job(
+        choice=choose_engine(model_dir), settings=RunSettings(masks=False), outputs=Outputs(tmp_path), result_key="k"
+    )
+    told, clock = [], Clock()
+    supervisor = Supervisor(job, seen=dict, clock=clock, target=worker_that_warns, warn=told.append)
+    assert [item.outcome for item in supervisor.grade(frames)] == [Outcome.NO_EMBRYO] * 2
+    assert clock.num_workers == 3
+    assert told == ["half of the memory is gone"]
+    assert "memory" not in capfd.readouterr().err

@@ -123,7 +123,7 @@ def grade_archive(archive: Path, out: Path, choice: EngineChoice, settings: RunS
 def _record_all(ledger: Ledger, job: Job, plan: Plan, clock: Clock, notify: Notify) -> Counter[Outcome]:
     """Write the rows that need no pixels, then those of the work as it comes; counts what the files ended as."""
     recorder = Recorder(ledger, job, pending={frame.source for frame in plan.work})
-    supervisor = Supervisor(job, recorder.standing_digests, clock)
+    supervisor = Supervisor(job, recorder.standing_digests, clock, warn=lambda text: notify(Warned(text=text)))
     recorder.add_all(plan.touched)
     recorder.add_all(plan.set_aside)
     recorder.commit()

@@ -10,7 +10,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from embryofrag.errors import EmbryofragError
@@ -106,6 +106,9 @@ class Supervisor:
     clock: Clock
     target: Callable[[Connection, Job, dict[str, str]], None] = worker_main
     """What runs in the worker process."""
+    warn: Callable[[str], None] = lambda text: None
+    """Told what the engines warn of when they are loaded, each text once."""
+    _told: set[str] = field(default_factory=set)
 
     def grade(self, frames: Iterable[Frame]) -> Iterator[Item]:
         """Grade every frame.
@@ -137,7 +140,7 @@ class Supervisor:
         worker = Worker(self.target, self.job, self.seen())
         patience_s = self.job.settings.hang_s
         try:
-            _await_ready(worker)
+            self._tell(_await_ready(worker).warnings)
             self.clock.start_s += time.perf_counter() - begun_s
             self.clock.num_workers += 1
             while waiting or held:
@@ -152,6 +155,12 @@ class Supervisor:
             self.clock.engines_s += worker.receive(patience_s).engines_s
         finally:
             worker.stop()
+
+    def _tell(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            if text not in self._told:
+                self._told.add(text)
+                self.warn(text)
 
     def _isolate(self, suspects: list[Frame], ended: WorkerEnded) -> Iterator[Item]:
         """Try the frames that a dead worker held in smaller parts."""
@@ -173,9 +182,9 @@ class Supervisor:
 _LOSS = "ended the worker"
 
 
-def _await_ready(worker: Worker) -> None:
+def _await_ready(worker: Worker) -> Ready:
     try:
-        worker.receive(START_S)
+        return worker.receive(START_S)
     except WorkerEnded as ended:
         raise EmbryofragError(
             f"the engines could not be started ({ended.cause}); check free memory and `embryofrag engines check`"

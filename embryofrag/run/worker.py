@@ -4,8 +4,10 @@ It is a process of its own because image files can crash or hang a decoder in wa
 (run.supervisor) restarts it. Threads do the work inside it (run.pipeline).
 """
 
+import logging
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -17,6 +19,9 @@ from embryofrag.run.job import Job
 @dataclass(frozen=True)
 class Ready:
     """The engines are loaded and checked."""
+
+    warnings: tuple[str, ...] = ()
+    """What they had to say."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,9 @@ def _serve(connection: Connection, job: Job, seen: dict[str, str]) -> None:
     from embryofrag.run.pipeline import grade_frames
 
     cv2.setNumThreads(1)  # the pipeline's threads are the parallelism
-    engines = load_pair(job.choice, job.settings.num_threads)
-    connection.send(Ready())
+    with heard_warnings() as warnings:
+        engines = load_pair(job.choice, job.settings.num_threads)
+    connection.send(Ready(tuple(warnings)))
     clock: dict[str, float] = {"engines_s": 0.0}
     for item in grade_frames(_received(connection), engines, job, seen, clock):
         connection.send(item)
@@ -66,3 +72,19 @@ def _serve(connection: Connection, job: Job, seen: dict[str, str]) -> None:
 def _received(connection: Connection) -> Iterator[Frame]:
     while (frame := connection.recv()) is not None:
         yield frame
+
+
+@contextmanager
+def heard_warnings() -> Iterator[list[str]]:
+    """Collect what the package warns of, in place of printing it: the supervisor's process decides how it is shown."""
+    texts: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: texts.append(record.getMessage())
+    logger = logging.getLogger("embryofrag")
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield texts
+    finally:
+        logger.propagate = True
+        logger.removeHandler(handler)

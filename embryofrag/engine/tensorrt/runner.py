@@ -1,6 +1,6 @@
 """Run a plan: one context, one compute stream, and two slots of buffers so that copies hide behind arithmetic."""
 
-import sys
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,10 +51,13 @@ class TensorRtEngine:
             self._loaded = LoadedPlan(folder / plan_file(module), record, remedy(folder))
             self._slots, self.batch_size = allocate_halving(self._make_slots, record.max_batch)
         if self.batch_size < record.max_batch:
-            print(
-                f"not enough memory on {self._card} ({record.gpu.name}) for {record.max_batch} frames of module "
-                f"{module} at once: taking {self.batch_size}",
-                file=sys.stderr,
+            logging.getLogger(__name__).warning(
+                "not enough memory on %s (%s) for %d frames of module %s at once: taking %d",
+                self._card,
+                record.gpu.name,
+                record.max_batch,
+                module,
+                self.batch_size,
             )
 
     def _make_slots(self, batch_size: int) -> list[Slot]:
