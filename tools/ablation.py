@@ -10,6 +10,7 @@ several processes with different --seed may share the folder. It writes ablation
 
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def main(
     out: Path, locator: Path, seeds: tuple[int, ...], labelled: Path | None, timelapse: Path | None, one_cell_runs: int
 ) -> None:
     """Run what is missing, then lay out what is there."""
+    out.mkdir(parents=True, exist_ok=True)
     test = draw(out, "test", TEST_FRAMES, 52, "embryoscope_plus", frozenset())
     for number, (name, variant) in enumerate(VARIANTS.items()):
         for seed in seeds:
@@ -107,14 +109,15 @@ def configure(variant: Variant, locator: Path, seed: int) -> TrainConfig:
 
 
 def draw(out: Path, name: str, count: int, seed: int, instrument: str, without: frozenset[str]) -> Path:
-    """Draw a data set once; returns its manifest."""
+    """Draw a data set once; returns its manifest. A process that meets another's unfinished one draws its own."""
     folder = out / name
     if not folder.exists():
-        unfinished = out / f".{name}.drawing"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        mix = Mix(out_of_scope_share=0.1, without=without)
-        write_frames(unfinished, count, seed, instruments=(instrument,), mix=mix)
-        unfinished.rename(folder)
+        with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}.") as drawing:
+            unfinished = Path(drawing) / name
+            mix = Mix(out_of_scope_share=0.1, without=without)
+            write_frames(unfinished, count, seed, instruments=(instrument,), mix=mix)
+            if not folder.exists():
+                unfinished.rename(folder)
     return folder / "manifest.csv"
 
 
