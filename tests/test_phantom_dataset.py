@@ -7,7 +7,7 @@ import pytest
 
 from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.phantom import INSTRUMENTS, OUT_OF_SCOPE, Mix, write_frames
-from embryofrag.phantom.dataset import MANIFEST_COLUMNS, grade_letter
+from embryofrag.phantom.dataset import LATE_CELLS, MANIFEST_COLUMNS, grade_letter
 
 MIX = Mix(out_of_scope_share=0.35, two_embryo_share=0.15)
 
@@ -96,3 +96,12 @@ def test_unknown_instrument_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(UsageError):
         write_frames(tmp_path / "new", 1, seed=0, instruments=("telescope",))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_mix_may_ask_for_many_cells_and_for_kinds_out_of_scope(tmp_path):
+    mix = Mix(out_of_scope_share=0.4, out_of_scope_kinds=("black",), late_share=0.6)
+    manifest = write_frames(tmp_path / "frames", 12, 3, mix=mix)
+    rows = read_rows(manifest)
+    assert {row["stage"] for row in rows if int(row["num_cells"]) == 0} == {"black"}
+    cells = [int(row["num_cells"]) for row in rows if row["stage"] != "black"]
+    assert cells and min(cells) >= LATE_CELLS

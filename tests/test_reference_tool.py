@@ -1,5 +1,6 @@
 """What measures the reference model, on rows and masks written here."""
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -97,6 +98,28 @@ def test_the_recipe_goes_on_from_the_shipped_weights():
     assert recipe.module_a == recipe.module_b == recipe.experiment == "C"
     assert initial_parts(recipe.init) == ("backbone", "head", "decoder")
     assert open_locator(Path(recipe.locator)).module == "locator"
+
+
+def test_the_last_pass_leaves_out_what_calibrates_and_what_looks_like_late_embryos(tmp_path):
+    (tmp_path / "module").mkdir()
+    (tmp_path / "module" / "split.csv").write_text("group,part\npatient p1,test\npatient p2,train\n")
+    header = "image,fragment_mask,embryo_mask,stage,patient,slide\n"
+    for name, patients in (("frames", ("p1", "p2", "p2")), ("late", ("p1", "p3", "p3"))):
+        (tmp_path / name).mkdir()
+        lines = [
+            f"{number}.png,{number}_f.png,{number}_e.png,{stage},{patient},s\n"
+            for number, (patient, stage) in enumerate(zip(patients, ("2-cell", "9-cell", "morula"), strict=True))
+        ]
+        (tmp_path / name / "manifest.csv").write_text(header + "".join(lines))
+    reference_model.write_settling_manifest(tmp_path, tmp_path / "manifest.csv")
+    with (tmp_path / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["image"], row["patient"]) for row in rows] == [
+        ("../frames/1.png", "frames-p2"),
+        ("../late/0.png", "late-p1"),
+        ("../late/1.png", "late-p3"),
+    ]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["manifest.csv"]
 
 
 def test_the_ablation_leaves_out_elements_that_exist_and_tells_mean_and_range(tmp_path):

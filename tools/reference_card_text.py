@@ -73,13 +73,16 @@ BEFORE = (
 )
 TRIED = (
     "The masks of experiment A in place of C's: equal on drawn frames, in pieces on real frames of many small cells.",
-    "A mask threshold of .5: it misses pale fragments. The one in use was chosen on drawn frames kept for calibration.",
+    "Drawn fragments of any faintness, in an earlier release: the faintest were neither found nor, by eye, to be seen. "
+    "They cost accuracy without teaching anything, so drawn fragments now show against what they lie on.",
+    "L1 on the ratio from random weights: the head stays where its sigmoid is flat. It starts with soft BCE, and goes "
+    "on with the paper's L1.",
     "A module of its own that says whether a window is in scope (`train --scope`): trained from random weights on "
     "whole-image labels it knew morulae and blastocysts too poorly to ship. What refuses them is the embryo mask, "
     "which learnt to stay empty there, and the limit on its certainty.",
-    "Not tried for want of time: ResNet-50, more than four epochs, fragments weighted higher, a head that corrects the "
-    "ratio of the masks. The missed figures would take longer training first; the largest errors are shattered and "
-    "9-to-16-cell embryos, whose pieces and cells are of one size.",
+    "Not tried for want of time: ResNet-50, fragments weighted higher, a head that corrects the ratio of the masks. "
+    "What is missed above would take longer training first; the largest errors are shattered and 9-to-16-cell "
+    "embryos, whose pieces and cells are of one size.",
 )
 CANNOT = (
     "It has never been trained on a real frame. Trust it on your own frames only after you have compared it with your "

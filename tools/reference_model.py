@@ -2,6 +2,7 @@
 
     python tools/reference_model.py draw --out reference
     OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py module --out reference
+    OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py settle --out reference
     python tools/reference_model.py limits --out reference
     python tools/reference_model.py ship --out reference
 
@@ -12,12 +13,14 @@ torchrun share the gradients, one thread each: the best use of two cores. A step
 finished one is left as it is. `tools/reference_card.py` then measures the model and writes its card.
 """
 
+import csv
 import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import click
 import numpy as np
@@ -50,6 +53,7 @@ from embryofrag.training.delivery import ALPHA, load_arrays
 from embryofrag.training.evaluate import SPLIT_FILE
 from embryofrag.training.experiments import EXPERIMENTS
 from embryofrag.training.labelled import read_labelled
+from embryofrag.training.loop import WEIGHTS_FILE
 from embryofrag.training.manifest import read_manifest
 from embryofrag.training.metrics import count_overlap, dice
 from embryofrag.training.row import Row
@@ -57,15 +61,27 @@ from embryofrag.training.split import read_split
 from embryofrag.training.train import TRAINING_FOLDER, train
 
 SHIPPED_DIR = Path(__file__).resolve().parents[1] / "engines" / "reference"
+FILE_COLUMNS = ("image", "fragment_mask", "embryo_mask")
 PRECISIONS = ("int8", "fp32")
 """Engines that ship if they pass their gates: a fast one, and one for any CPU."""
 SCHEME = SCHEMES["regdeeplab"]
 MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
+LATE_MIX = Mix(
+    out_of_scope_share=0.1,
+    out_of_scope_kinds=("empty", "blastocyst", "blank", "black"),
+    two_embryo_share=0.02,
+    late_share=0.35,
+)
 FRAMES = {
     "frames": (24000, 51, MIX),
+    "late": (6000, 53, LATE_MIX),
     "held_out": (900, 52, MIX),
 }
-"""Folder -> number of frames, seed and mix: to train and calibrate, and for the card."""
+"""Folder -> number of frames, seed and mix: to train and calibrate, to settle, and for the card."""
+NOT_SETTLED = ("morula", "degenerate")
+"""Drawn stages that the last pass leaves out: a network that is sure of them refuses real embryos of many cells."""
+SETTLED_FRAMES = 12000
+"""Of `frames`, beside all of `late`."""
 LIMITS_FILE = "limits.json"
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Of the masks: the one with the best fragment Dice is taken."""
@@ -91,6 +107,9 @@ MODULES_RECIPE = replace(
     num_workers=0,
     seed=1,
 )
+
+
+SETTLING_RECIPE = replace(change_phases(MODULES_RECIPE, epochs=1, lr=6e-4), seed=2)
 
 
 @click.group(help=__doc__.split("\n\n")[0], context_settings={"help_option_names": ["-h", "--help"]})
@@ -142,9 +161,20 @@ def module(out: Path, anew: bool) -> None:
 
 @main.command()
 @out_option
+def settle(out: Path) -> None:
+    """Train one more pass, on more embryos of many cells and without what looks like them but is out of scope."""
+    folder = out / "settling"
+    folder.mkdir(exist_ok=True)
+    write_settling_manifest(out, folder / "manifest.csv")
+    config = replace(SETTLING_RECIPE, init=str(out / "module" / TRAINING_FOLDER / "C" / WEIGHTS_FILE))
+    train_or_resume(config, out, "settled", folder)
+
+
+@main.command()
+@out_option
 def limits(out: Path) -> None:
     """Choose the mask threshold, the certainty an outline must have, and the interval, on drawn frames kept for it."""
-    model = read_model(out / "module")
+    model = read_model(out / "settled")
     rows = read_split(out / "module" / SPLIT_FILE, read_manifest(out / "frames" / "manifest.csv", SCHEME)).test
     found = calibrate(model, [row for row in rows if row.ratio is not None and row.stage != "two-embryos"])
     (out / LIMITS_FILE).write_text(json.dumps(found) + "\n", encoding="utf-8")
@@ -155,7 +185,7 @@ def limits(out: Path) -> None:
 @out_option
 def ship(out: Path) -> None:
     """Round the weights to half precision, compile the engines, and put all into engines/reference."""
-    model = read_model(out / "module")
+    model = read_model(out / "settled")
     folder = out / SHIPPED_DIR.name
     shutil.rmtree(folder, ignore_errors=True)
     header = ModelHeader(**{field.name: getattr(model, field.name) for field in fields(ModelHeader)})
@@ -209,10 +239,29 @@ def halve(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in state.items()}
 
 
-def train_or_resume(config: TrainConfig, out: Path, name: str) -> None:
-    """Train into a folder, or go on with what a killed run left there."""
-    folder = out / name
-    train(config, out / "frames" / "manifest.csv", folder, resume=(folder / TRAINING_FOLDER).exists())
+def write_settling_manifest(out: Path, manifest: Path) -> None:
+    """Put the rows of both data sets into one manifest, without those that are kept to calibrate with."""
+    with (out / "module" / SPLIT_FILE).open(newline="", encoding="utf-8") as file:
+        kept = {row["group"].removeprefix("patient ") for row in csv.DictReader(file) if row["part"] == "test"}
+    rows = []
+    for name, count in (("frames", SETTLED_FRAMES), ("late", None)):
+        with (out / name / "manifest.csv").open(newline="", encoding="utf-8") as file:
+            for row in list(csv.DictReader(file))[:count]:
+                if name == "frames" and row["patient"] in kept:
+                    continue
+                files = {column: f"../{name}/{row[column]}" for column in FILE_COLUMNS}
+                rows.append(row | files | {"patient": f"{name}-{row['patient']}", "slide": f"{name}-{row['slide']}"})
+    with NamedTemporaryFile("w", newline="", encoding="utf-8", dir=manifest.parent, delete=False) as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row for row in rows if row["stage"] not in NOT_SETTLED)
+    Path(file.name).replace(manifest)
+
+
+def train_or_resume(config: TrainConfig, out: Path, name: str, data: Path | None = None) -> None:
+    """Train into a folder, or go on with what a killed run left there; on `frames` where no other data are named."""
+    folder, data = out / name, data or out / "frames"
+    train(config, data / "manifest.csv", folder, resume=(folder / TRAINING_FOLDER).exists())
     click.echo(f"{folder / MODEL_FILE}: trained")
 
 

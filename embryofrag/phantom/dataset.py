@@ -15,7 +15,7 @@ import numpy as np
 
 from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.phantom.element import check_elements
-from embryofrag.phantom.frame import PhantomFrame, draw_frame
+from embryofrag.phantom.frame import MAX_CELLS, PhantomFrame, draw_frame
 from embryofrag.phantom.instrument import INSTRUMENTS, get_instrument
 from embryofrag.phantom.out_of_scope import OUT_OF_SCOPE, draw_out_of_scope
 from embryofrag.phantom.two_embryos import draw_two_embryos
@@ -37,6 +37,9 @@ MANIFEST_COLUMNS = (
 )
 
 _WELLS_PER_PATIENT = 6
+
+LATE_CELLS = 8
+"""So many cells and more are late."""
 
 
 def grade_letter(ratio: float) -> str:
@@ -83,7 +86,11 @@ class Mix:
     """What a data set holds beside cleavage-stage embryos, and what it leaves out of them."""
 
     out_of_scope_share: float = 0.0
-    """Share of frames of `OUT_OF_SCOPE`, its kinds in turn, 0..1; their ratio and grade stay blank."""
+    """Share of frames of `out_of_scope_kinds`, in turn, 0..1; their ratio and grade stay blank."""
+    out_of_scope_kinds: tuple[str, ...] = OUT_OF_SCOPE
+    """Of `OUT_OF_SCOPE`."""
+    late_share: float = 0.0
+    """Share of frames of 8 to 16 cells, 0..1, beside those that chance gives."""
     two_embryo_share: float = 0.0
     """Share of frames of two embryos, 0..1."""
     without: frozenset[str] = frozenset()
@@ -122,8 +129,8 @@ def write_frames(
     for name in instruments:
         get_instrument(name)
     check_elements(mix.without)
-    if mix.out_of_scope_share + mix.two_embryo_share > 1:
-        raise UsageError("The shares of frames out of scope and of two embryos add up to more than 1: lower one.")
+    if mix.out_of_scope_share + mix.two_embryo_share + mix.late_share > 1:
+        raise UsageError("The shares of what is not left to chance add up to more than 1: lower one.")
     make_empty_folder(out)
     manifest = out / "manifest.csv"
     write_one = partial(_write_frame, out, seed, tuple(instruments), mix)
@@ -146,10 +153,13 @@ def _draw_frame(seed: int, instruments: Sequence[str], mix: Mix, index: int) -> 
     turn, place = divmod(index, len(instruments))
     instrument = instruments[place]
     if kind < mix.out_of_scope_share:
-        return draw_out_of_scope(frame_seed, kind=OUT_OF_SCOPE[turn % len(OUT_OF_SCOPE)], instrument=instrument)
+        kinds = mix.out_of_scope_kinds
+        return draw_out_of_scope(frame_seed, kind=kinds[turn % len(kinds)], instrument=instrument)
     if kind < mix.out_of_scope_share + mix.two_embryo_share:
         return draw_two_embryos(frame_seed, instrument=instrument, without=mix.without)
-    return draw_frame(frame_seed, instrument=instrument, without=mix.without)
+    late = kind < mix.out_of_scope_share + mix.two_embryo_share + mix.late_share
+    num_cells = int(rng.integers(LATE_CELLS, MAX_CELLS + 1)) if late else None
+    return draw_frame(frame_seed, instrument=instrument, num_cells=num_cells, without=mix.without)
 
 
 def _write_frame(out: Path, seed: int, instruments: Sequence[str], mix: Mix, index: int) -> dict[str, str | int]:
