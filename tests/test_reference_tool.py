@@ -111,7 +111,7 @@ def test_the_last_pass_leaves_out_what_calibrates_and_what_looks_like_late_embry
             for number, (patient, stage) in enumerate(zip(patients, ("2-cell", "9-cell", "morula"), strict=True))
         ]
         (tmp_path / name / "manifest.csv").write_text(header + "".join(lines))
-    reference_model.write_settling_manifest(tmp_path, tmp_path / "manifest.csv")
+    reference_model.write_settling_manifest(tmp_path, tmp_path / "manifest.csv", 3)
     with (tmp_path / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["image"], row["patient"]) for row in rows] == [

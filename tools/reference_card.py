@@ -24,7 +24,7 @@ from reference_figures import (
     score_timelapse,
     sheet_of_failures,
 )
-from reference_model import SHIPPED_DIR
+from reference_model import FRAMES, SETTLING, SHIPPED_DIR
 
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.training.checkpoint import read_facts
@@ -52,8 +52,8 @@ def main(
     shutil.rmtree(results, ignore_errors=True)
     held_out = grade_rows(read_manifest(out / "held_out" / "manifest.csv", SCHEME), model, results / "held_out")
     figures = {
-        "curve": read_curve(out / "module" / TRAINING_FOLDER / "C"),
-        "frames": {name: describe_frames(out / name / "manifest.csv") for name in ("frames", "held_out")},
+        "passes": [one for run in ("module", *SETTLING) for one in read_passes(out / run)],
+        "frames": {name: describe_frames(out / name / "manifest.csv") for name in FRAMES},
         "held_out": score_embryos(held_out),
         "out_of_scope": score_out_of_scope(held_out),
     }
@@ -71,10 +71,11 @@ def main(
     click.echo(f"{model / CARD_FILE}: written; contact sheets of real frames in {results}")
 
 
-def read_curve(phase: Path) -> list[dict[str, float | None]]:
-    """Return what a phase reached on its validation rows, pass by pass."""
+def read_passes(run: Path) -> list[dict[str, str | float | None]]:
+    """Return what a run reached on its validation rows, pass by pass."""
     names = ("val_dice_embryo", "val_dice_fragment", "val_mae")
-    return [{name: figures[name] for name in names} for figures in read_facts(phase / LAST_FILE)["history"]]
+    history = read_facts(run / TRAINING_FOLDER / "C" / LAST_FILE)["history"]
+    return [{"run": run.name, **{name: figures[name] for name in names}} for figures in history]
 
 
 if __name__ == "__main__":

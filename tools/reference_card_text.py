@@ -60,16 +60,17 @@ TIMELAPSE_FIGURES = {
     "ratio_mask_one_cell": "ratio_mask at one cell, mean",
 }
 REFUSED_TARGET = 0.9
-STILL_RISING = 0.005
 WHY_C = (
     " Experiment A, which the paper deploys for the masks, was trained beside C for an earlier release: its masks were "
     "equal on drawn frames, but fell apart on real frames of many small cells. That choice was made by looking at real "
-    "frames; nothing else was."
+    "frames."
 )
 BEFORE = (
     "The start weights are those of the release before (reference@5255b156: four passes over 8,100 drawn frames from "
     "random weights), whose drawn fragments were in part too faint for anyone to see; so its figures cannot be "
-    "compared with these. Two processes shared the gradients: twice `batch_size` frames a step."
+    "compared with these. Two processes shared the gradients: twice `batch_size` frames a step. `module` made three "
+    "passes over `frames`; `settle` two shorter ones over parts of it and all of `late`, without morulae and "
+    "degenerate masses. The recipe below is that of the last pass."
 )
 TRIED = (
     "The masks of experiment A in place of C's: equal on drawn frames, in pieces on real frames of many small cells.",
@@ -77,10 +78,13 @@ TRIED = (
     "They cost accuracy without teaching anything, so drawn fragments now show against what they lie on.",
     "L1 on the ratio from random weights: the head stays where its sigmoid is flat. It starts with soft BCE, and goes "
     "on with the paper's L1.",
+    "`module` alone, without `settle`: on drawn frames as good, and better at refusing morulae; but it was so sure of "
+    "them that it refused real embryos of many cells. That was seen on the real frames below, which so chose the "
+    "last passes; they trained nothing.",
     "A module of its own that says whether a window is in scope (`train --scope`): trained from random weights on "
     "whole-image labels it knew morulae and blastocysts too poorly to ship. What refuses them is the embryo mask, "
     "which learnt to stay empty there, and the limit on its certainty.",
-    "Not tried for want of time: ResNet-50, fragments weighted higher, a head that corrects the ratio of the masks. "
+    "Not tried for want of time: ResNet-50, more passes, fragments weighted higher, a head that corrects the ratio of the masks. "
     "What is missed above would take longer training first; the largest errors are shattered and 9-to-16-cell "
     "embryos, whose pieces and cells are of one size.",
 )
@@ -103,7 +107,7 @@ def format_card(figures: Mapping, model_dir: Path) -> str:
         f"Model card: {model.name}": _format_summary(model),
         "How it was made": _format_making(figures, model),
         "Drawn frames it has never seen": _format_held_out(figures["held_out"]),
-        "How far the training went": _format_curve(figures["curve"]),
+        "How far the training went": _format_passes(figures["passes"]),
         "Out of scope": _format_refusals(figures),
         "Real frames": _format_real(figures),
         "Failures": (
@@ -163,23 +167,17 @@ def _format_held_out(scores: Mapping) -> str:
     return "\n\n".join(texts)
 
 
-def _format_curve(passes: Sequence[Mapping]) -> str:
-    """What each pass reached on the validation rows: whether more of them would pay."""
+def _format_passes(passes: Sequence[Mapping]) -> str:
+    """What each pass reached on the validation rows of its run."""
     body = [
-        (str(number), *(_value(reached[name]) for name in ("val_dice_embryo", "val_dice_fragment", "val_mae")))
-        for number, reached in enumerate(passes, start=1)
+        (one["run"], *(_value(one[name]) for name in ("val_dice_embryo", "val_dice_fragment", "val_mae")))
+        for one in passes
     ]
     text = (
-        "On validation rows, all kinds of frames pooled, those out of scope among them (an embryo found there is "
-        "counted as wrong):\n\n"
+        "On the validation rows of each run, all its kinds of frames pooled, those out of scope among them (an embryo "
+        "found there is counted as wrong):\n\n"
     )
-    text += _format_table(("pass", "embryo Dice", "fragment Dice", "error of the head"), body)
-    if passes[-1]["val_dice_fragment"] - passes[-2]["val_dice_fragment"] > STILL_RISING:
-        text += (
-            f"\n\nThe fragment Dice was still rising by more than {STILL_RISING:g} a pass when the time was over: "
-            "longer training is the first thing to try."
-        )
-    return text
+    return text + _format_table(("pass of", "embryo Dice", "fragment Dice", "error of the head"), body)
 
 
 def _format_refusals(figures: Mapping) -> str:

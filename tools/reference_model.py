@@ -79,7 +79,28 @@ FRAMES = {
 }
 """Folder -> number of frames, seed and mix: to train and calibrate, to settle, and for the card."""
 NOT_SETTLED = ("morula", "degenerate")
-"""Drawn stages that the last pass leaves out: a network that is sure of them refuses real embryos of many cells."""
+"""Drawn stages that the last passes leave out: a network that is sure of them refuses real embryos of many cells."""
+SETTLING = {"settled-1": 12000, "settled": 4000}
+"""Runs of one pass, each from the weights of the one before -> rows of `frames` that it sees beside all of `late`."""
+FILE_COLUMNS = ("image", "fragment_mask", "embryo_mask")
+PRECISIONS = ("int8", "fp32")
+"""Engines that ship if they pass their gates: a fast one, and one for any CPU."""
+SCHEME = SCHEMES["regdeeplab"]
+MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
+LATE_MIX = Mix(
+    out_of_scope_share=0.1,
+    out_of_scope_kinds=("empty", "blastocyst", "blank", "black"),
+    two_embryo_share=0.02,
+    late_share=0.35,
+)
+FRAMES = {
+    "frames": (24000, 51, MIX),
+    "late": (6000, 53, LATE_MIX),
+    "held_out": (900, 52, MIX),
+}
+"""Folder -> number of frames, seed and mix: to train and calibrate, to settle, and for the card."""
+NOT_SETTLED = ("morula", "degenerate")
+"""Drawn stages that the last passes leave out: a network that is sure of them refuses real embryos of many cells."""
 SETTLED_FRAMES = 12000
 """Of `frames`, beside all of `late`."""
 LIMITS_FILE = "limits.json"
@@ -162,12 +183,15 @@ def module(out: Path, anew: bool) -> None:
 @main.command()
 @out_option
 def settle(out: Path) -> None:
-    """Train one more pass, on more embryos of many cells and without what looks like them but is out of scope."""
-    folder = out / "settling"
-    folder.mkdir(exist_ok=True)
-    write_settling_manifest(out, folder / "manifest.csv")
-    config = replace(SETTLING_RECIPE, init=str(out / "module" / TRAINING_FOLDER / "C" / WEIGHTS_FILE))
-    train_or_resume(config, out, "settled", folder)
+    """Train on: more embryos of many cells, and none of what looks like them but is out of scope."""
+    before = "module"
+    for name, num_frames in SETTLING.items():
+        data = out / f"frames-{name}"
+        data.mkdir(exist_ok=True)
+        write_settling_manifest(out, data / "manifest.csv", num_frames)
+        weights = out / before / TRAINING_FOLDER / "C" / WEIGHTS_FILE
+        train_or_resume(replace(SETTLING_RECIPE, init=str(weights)), out, name, data)
+        before = name
 
 
 @main.command()
@@ -239,12 +263,12 @@ def halve(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in state.items()}
 
 
-def write_settling_manifest(out: Path, manifest: Path) -> None:
+def write_settling_manifest(out: Path, manifest: Path, num_frames: int) -> None:
     """Put the rows of both data sets into one manifest, without those that are kept to calibrate with."""
     with (out / "module" / SPLIT_FILE).open(newline="", encoding="utf-8") as file:
         kept = {row["group"].removeprefix("patient ") for row in csv.DictReader(file) if row["part"] == "test"}
     rows = []
-    for name, count in (("frames", SETTLED_FRAMES), ("late", None)):
+    for name, count in (("frames", num_frames), ("late", None)):
         with (out / name / "manifest.csv").open(newline="", encoding="utf-8") as file:
             for row in list(csv.DictReader(file))[:count]:
                 if name == "frames" and row["patient"] in kept:
