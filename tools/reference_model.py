@@ -82,27 +82,6 @@ NOT_SETTLED = ("morula", "degenerate")
 """Drawn stages that the last passes leave out: a network that is sure of them refuses real embryos of many cells."""
 SETTLING = {"settled-1": 12000, "settled": 4000}
 """Runs of one pass, each from the weights of the one before -> rows of `frames` that it sees beside all of `late`."""
-FILE_COLUMNS = ("image", "fragment_mask", "embryo_mask")
-PRECISIONS = ("int8", "fp32")
-"""Engines that ship if they pass their gates: a fast one, and one for any CPU."""
-SCHEME = SCHEMES["regdeeplab"]
-MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
-LATE_MIX = Mix(
-    out_of_scope_share=0.1,
-    out_of_scope_kinds=("empty", "blastocyst", "blank", "black"),
-    two_embryo_share=0.02,
-    late_share=0.35,
-)
-FRAMES = {
-    "frames": (24000, 51, MIX),
-    "late": (6000, 53, LATE_MIX),
-    "held_out": (900, 52, MIX),
-}
-"""Folder -> number of frames, seed and mix: to train and calibrate, to settle, and for the card."""
-NOT_SETTLED = ("morula", "degenerate")
-"""Drawn stages that the last passes leave out: a network that is sure of them refuses real embryos of many cells."""
-SETTLED_FRAMES = 12000
-"""Of `frames`, beside all of `late`."""
 LIMITS_FILE = "limits.json"
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Of the masks: the one with the best fragment Dice is taken."""
