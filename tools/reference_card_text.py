@@ -85,8 +85,8 @@ TRIED = (
     "whole-image labels it knew morulae and blastocysts too poorly to ship. What refuses them is the embryo mask, "
     "which learnt to stay empty there, and the limit on its certainty.",
     "Not tried for want of time: ResNet-50, more passes, fragments weighted higher, a head that corrects the ratio of "
-    "the masks. What is missed above would take longer training first; the largest errors are shattered and 9-to-16-cell "
-    "embryos, whose pieces and cells are of one size.",
+    "the masks. What is missed above would take longer training first; the largest errors are shattered and "
+    "9-to-16-cell embryos, whose pieces and cells are of one size.",
 )
 CANNOT = (
     "It has never been trained on a real frame. Trust it on your own frames only after you have compared it with your "
