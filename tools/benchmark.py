@@ -133,10 +133,10 @@ def draw_archive(folder: Path, num_frames: int) -> tuple[Path, list[Path]]:
 
 
 def build_model(folder: Path, backbone: str, input_px: int) -> Path:
-    """A seeded, untrained model with its compiled engine."""
+    """A seeded, untrained model with its compiled engines, apart as those of two trained networks are."""
     command = [sys.executable, str(Path(__file__).with_name("seeded_model.py")), str(folder)]
     subprocess.run([*command, "--backbone", backbone, "--input-px", str(input_px)], check=True, stdout=sys.stderr)
-    subprocess.run([*EMBRYOFRAG, "engines", "build", str(folder)], check=True, stdout=sys.stderr)
+    subprocess.run([*EMBRYOFRAG, "engines", "build", str(folder), "--pair", "apart"], check=True, stdout=sys.stderr)
     return folder
 
 
