@@ -84,7 +84,9 @@ SETTLING = {"settled-1": 12000, "settled": 4000}
 """Runs of one pass, each from the weights of the one before -> rows of `frames` that it sees beside all of `late`."""
 LIMITS_FILE = "limits.json"
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
-"""Of the masks: the one with the best fragment Dice is taken."""
+"""Of the masks, the lowest first."""
+DICE_TOLERANCE = 0.005
+"""The lowest threshold is taken whose fragment Dice is so near the best: lower ones keep faint outlines whole."""
 UNCLEAR_SHARE = 0.05
 """Of the drawn embryos that calibrate; so many of them will be referred as unclear."""
 LOCATOR_RECIPE = replace(
@@ -222,7 +224,8 @@ def calibrate(model: ModelInfo, rows: Sequence[Row]) -> dict:
         ratios_RT.append([measure_masks(*masks).ratio_mask for masks in masks_T])
         confidences_RT.append([mask_confidence(maps_KSS[EMBRYO], look.box, threshold) for threshold in THRESHOLDS])
         heads_R.append(float(head))
-    best = int(np.argmax(dice(np.sum(overlaps_RT3, axis=0))))
+    dice_T = dice(np.sum(overlaps_RT3, axis=0))
+    best = int(np.argmax(dice_T >= dice_T.max() - DICE_TOLERANCE))
     usable = [place for place, ratios in enumerate(ratios_RT) if ratios[best] is not None]
     at_best = [np.array([table[place][best] for place in usable]) for table in (ratios_RT, confidences_RT)]
     heads, truth = np.array(heads_R)[usable], np.array([rows[place].ratio for place in usable])
