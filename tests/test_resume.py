@@ -57,7 +57,7 @@ def test_kill_and_rerun_give_what_an_undisturbed_run_gives(archive, model_dir, u
 def test_ctrl_c_ends_at_once_and_keeps_what_is_done(archive, model_dir, undisturbed, tmp_path):
     out = tmp_path / "out"
     process = start(archive, out, model_dir)
-    wait_for_masks(out, process, 17)
+    wait_for_masks(out, process, 5)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 1
     again = run_grade(archive, out, model_dir, "--batch-size", "2")
