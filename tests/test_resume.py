@@ -29,7 +29,12 @@ def undisturbed(archive, model_dir, tmp_path_factory):
 
 def start(archive, out, model_dir) -> subprocess.Popen:
     command = [*EMBRYOFRAG, "grade", str(archive), "--out", str(out), "--model", str(model_dir), "--batch-size", "2"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_hear_ctrl_c)
+
+
+def _hear_ctrl_c() -> None:
+    """A shell's background job, as these tests may be, ignores Ctrl-C and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for_masks(out, process, count: int) -> None:
