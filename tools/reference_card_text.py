@@ -1,7 +1,7 @@
 """The reference model's card as Markdown: every figure in it comes from `reference_figures`."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from embryofrag import __version__
@@ -70,7 +70,8 @@ BEFORE = (
     "random weights), whose drawn fragments were in part too faint for anyone to see; so its figures cannot be "
     "compared with these. Two processes shared the gradients: twice `batch_size` frames a step. `module` made three "
     "passes over `frames`; `settle` two shorter ones over parts of it and all of `late`, without morulae and "
-    "degenerate masses. The recipe below is that of the last pass."
+    "degenerate masses. The recipe below is that of the last pass. The black ones among `frames` were drawn a little "
+    "darker than the command draws them now, when a few came out as the same picture."
 )
 TRIED = (
     "The masks of experiment A in place of C's: equal on drawn frames, in pieces on real frames of many small cells.",
@@ -182,6 +183,7 @@ def _format_passes(passes: Sequence[Mapping]) -> str:
 
 def _format_refusals(figures: Mapping) -> str:
     kinds = {f"drawn: {kind}": counts for kind, counts in figures["out_of_scope"].items()}
+    kinds["all drawn"] = total(figures["out_of_scope"].values())
     if "real_out_of_scope" in figures:
         kinds["real blastocysts, planes of 2 embryos"] = figures["real_out_of_scope"]["all"]
     body = [
@@ -191,6 +193,18 @@ def _format_refusals(figures: Mapping) -> str:
     return f"Aimed at: at least {REFUSED_TARGET:.0%} refused or referred.\n\n" + _format_table(
         ("what", "frames", "no_embryo", "referred", "passed as graded"), body
     )
+
+
+def total(kinds: Collection[Mapping]) -> dict[str, float | int]:
+    """Return the counts of all kinds together, from the number and the shares of each.
+
+    >>> total([{"num_frames": 1, "share": 1.0}, {"num_frames": 3, "share": 0.0}])
+    {'num_frames': 4, 'share': 0.25}
+    """
+    num_frames = sum(counts["num_frames"] for counts in kinds)
+    names = [name for name in next(iter(kinds)) if name != "num_frames"]
+    shares = {name: sum(counts["num_frames"] * counts[name] for counts in kinds) / num_frames for name in names}
+    return {"num_frames": num_frames, **shares}
 
 
 def _format_real(figures: Mapping) -> str:

@@ -19,8 +19,8 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from io import StringIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import click
 import numpy as np
@@ -47,6 +47,7 @@ from embryofrag.imaging.masks import EMBRYO, mask_confidence, masks_in_frame
 from embryofrag.network.config import NetworkConfig
 from embryofrag.phantom import write_frames
 from embryofrag.phantom.dataset import Mix
+from embryofrag.run.atomic import write_atomic
 from embryofrag.training.config import TrainConfig, change_phases
 from embryofrag.training.conformal import fit_conformal
 from embryofrag.training.delivery import ALPHA, load_arrays
@@ -109,8 +110,6 @@ MODULES_RECIPE = replace(
     num_workers=0,
     seed=1,
 )
-
-
 SETTLING_RECIPE = replace(change_phases(MODULES_RECIPE, epochs=1, lr=6e-4), seed=2)
 
 
@@ -171,7 +170,7 @@ def settle(out: Path) -> None:
         data.mkdir(exist_ok=True)
         write_settling_manifest(out, data / "manifest.csv", num_frames)
         weights = out / before / TRAINING_FOLDER / "C" / WEIGHTS_FILE
-        train_or_resume(replace(SETTLING_RECIPE, init=str(weights)), out, name, data)
+        train_or_resume(replace(SETTLING_RECIPE, init=str(weights), locator=str(out / before)), out, name, data)
         before = name
 
 
@@ -257,11 +256,11 @@ def write_settling_manifest(out: Path, manifest: Path, num_frames: int) -> None:
                     continue
                 files = {column: f"../{name}/{row[column]}" for column in FILE_COLUMNS}
                 rows.append(row | files | {"patient": f"{name}-{row['patient']}", "slide": f"{name}-{row['slide']}"})
-    with NamedTemporaryFile("w", newline="", encoding="utf-8", dir=manifest.parent, delete=False) as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(row for row in rows if row["stage"] not in NOT_SETTLED)
-    Path(file.name).replace(manifest)
+    text = StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(row for row in rows if row["stage"] not in NOT_SETTLED)
+    write_atomic(manifest, text.getvalue().encode())  # every process of torchrun does
 
 
 def train_or_resume(config: TrainConfig, out: Path, name: str, data: Path | None = None) -> None:
