@@ -4,7 +4,7 @@ from embryofrag.training.experiments import EXPERIMENTS, only_last_phase
 
 
 def test_the_experiments_of_the_paper_are_there_under_their_names():
-    assert list(EXPERIMENTS) == ["A", "B", "C", "D", "D+", "E", "dual"]
+    assert list(EXPERIMENTS) == ["A", "B", "C", "D", "D+", "E", "dual", "decoupled"]
     for name, make in EXPERIMENTS.items():
         assert make().experiment == name
 

@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 from training_runs import draw_data_set, tiny_config
 
 from embryofrag.engine.build import build_engines
+from embryofrag.engine.eager import share_backbone
 from embryofrag.engine.model import read_model, read_probe
-from embryofrag.engine.select import choose_engine, load_pair
+from embryofrag.engine.select import choose_engine, list_engines, load_pair
 from embryofrag.errors import EmbryofragError, UsageError
 from embryofrag.training.delivery import name_init
 from embryofrag.training.experiments import only_last_phase
@@ -152,3 +153,13 @@ def test_a_model_names_its_start_weights_and_not_where_they_lay(tmp_path):
     weights.write_bytes(b"x")
     assert name_init(str(weights)) == f"start.safetensors@{hashlib.sha256(b'x').hexdigest()[:8]}"
     assert name_init("imagenet") == "imagenet"
+
+
+def test_the_decoupled_pair_keeps_the_masks_of_a_and_shares_its_backbone(manifest, tmp_path):
+    model = read_model(train(tiny_config("decoupled", epochs=1), manifest, tmp_path / "model", quiet=True))
+    phase_1 = model.path / "training" / "A" / "weights.safetensors"
+    assert same_weights(model.path / "module_a.safetensors", phase_1)
+    assert not same_weights(model.path / "module_b.safetensors", phase_1, below="head.")
+    assert share_backbone(model)
+    build_engines(model.path, precision="fp32", pair="decoupled")
+    assert list_engines(model.path)[0].in_one_pass

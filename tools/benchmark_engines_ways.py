@@ -15,7 +15,6 @@ from benchmark import EMBRYOFRAG
 from torch import nn
 
 from embryofrag.engine.backends import BACKENDS
-from embryofrag.engine.build import QUANTISED
 from embryofrag.engine.contract import LOCATOR, MODULES
 from embryofrag.engine.eager import load_deployed
 from embryofrag.engine.machine import cpu_features, num_cpus
@@ -149,8 +148,6 @@ def export_onnx(model: ModelInfo, module: str, path: Path) -> Path:
 
 def load_openvino(model: ModelInfo, precision: str, pair: str) -> dict[str, Run]:
     """Our engine, by pass."""
-    if precision == QUANTISED and not model.trained:
-        raise EmbryofragError("the gate of int8 counts grades, and those of an untrained model mean nothing")
     home = engine_home(model, pair)
     if not (home / ENGINES_FOLDER / engine_name("openvino", precision)).is_dir():
         build_aside(home, precision, pair)

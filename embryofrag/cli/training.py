@@ -18,7 +18,8 @@ FILE = click.Path(path_type=Path)
 @click.option("--out", type=FOLDER, help="Model folder to make.")
 @click.option("--check", is_flag=True, help="Only check MANIFEST: every bad row with its line and reason.")
 @click.option("--experiment", default="dual", show_default=True,
-    help="Recipe: A, B, C, D, D+, E of the paper, or dual (A for the masks, C for the ratio).")  # fmt: skip
+    help="Recipe: A, B, C, D, D+, E of the paper; dual (A for the masks, C for the ratio); decoupled (A for the masks, "
+    "and on its frozen features D for the ratio).")  # fmt: skip
 @click.option("--baseline", help="Fit a method to compare with instead: deeplab, inception, lbp, glcm.")
 @click.option("--init", help="Start weights: imagenet, random, or a .safetensors file. [default: by the recipe]")
 @click.option("--backbone", help="resnet50, resnet34 or resnet18. [default: resnet50]")

@@ -43,8 +43,6 @@ DEFAULT_MAX_BATCH = 8
 MAX_BATCH_SIZES = range(2, 65)
 PAIRS = ("auto", "apart", "decoupled")
 """Modules A and B: in one pass where they have the same backbone, in a pass each, or in one pass or not at all."""
-ONE_PASS_ENGINES = ("openvino",)
-"""Backends that can give both answers in one pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +88,8 @@ class Compiler:
     versions: Callable[[], dict[str, str]]
     check_machine: Callable[[str | None], None] = lambda device: None
     """(device): raises EmbryofragError where this machine cannot build at all."""
+    in_one_pass: bool = False
+    """Whether it can make one graph of modules A and B."""
 
 
 def build_engines(
@@ -176,17 +176,16 @@ def _choose_pair(model: ModelInfo, engine: str, pair: str) -> bool:
     """Return whether modules A and B become one graph."""
     if pair not in PAIRS:
         raise UsageError(f"no pair {pair!r}: choose one of {', '.join(PAIRS)}")
-    if engine not in ONE_PASS_ENGINES:
-        if pair == "decoupled":
-            raise UsageError(f"--pair decoupled is for --engine {', '.join(ONE_PASS_ENGINES)}")
-        return False
-    if pair == "apart":
+    if pair == "decoupled" and not COMPILERS[engine].in_one_pass:
+        able = (name for name, compiler in COMPILERS.items() if compiler.in_one_pass)
+        raise UsageError(f"--pair decoupled is for --engine {', '.join(able)}")
+    if pair == "apart" or not COMPILERS[engine].in_one_pass:
         return False
     possible = share_backbone(model)
     if pair == "decoupled" and not possible:
         raise UsageError(
             f"modules A and B of {model.id} have a backbone each: leave --pair out, or train a head on module A's "
-            "features (`embryofrag train --experiment D`)"
+            "features (`embryofrag train --experiment decoupled`)"
         )
     return possible
 
@@ -371,6 +370,8 @@ COMPILERS: dict[str, Compiler] = {
         versions=_tensorrt_versions,
         check_machine=_check_tensorrt,
     ),
-    "openvino": Compiler(compile=_compile_openvino, can_run=has_precision, versions=_openvino_versions),
+    "openvino": Compiler(
+        compile=_compile_openvino, can_run=has_precision, versions=_openvino_versions, in_one_pass=True
+    ),
 }
 """By backend; the keys are those of `BACKENDS`."""

@@ -37,7 +37,7 @@ def _load_network(model: ModelInfo, module: str) -> AttnRegDeepLab:
 def share_backbone(model: ModelInfo) -> bool:
     """Return whether modules A and B have the same backbone, to the bit, so that one pass can answer for both.
 
-    They have where one network gives both, and where B's head learnt on the frozen features of A (experiment D).
+    They have where one network gives both, and where B's head learnt on A's frozen features (experiment "decoupled").
 
     Raises:
         EmbryofragError: as `load_deployed`.

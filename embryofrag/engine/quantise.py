@@ -30,11 +30,12 @@ from embryofrag.errors import EmbryofragError
 
 PRECISION = "int8"
 ALL_LAYERS = "all layers"
+_PARTS_WITH_MASKS = (("classifier", "attention gate"), ("latent", "first convolution"), ("depthwise convolutions",))
 SENSITIVE_PARTS = {
     LOCATOR: ((ALL_LAYERS,),),
-    "a": (("classifier", "attention gate"), ("latent", "first convolution"), ("depthwise convolutions",)),
+    "a": _PARTS_WITH_MASKS,
     "b": (("first convolution",), ("last convolutions",)),
-    PAIR: (("classifier", "attention gate"), ("latent", "first convolution"), ("depthwise convolutions",)),
+    PAIR: _PARTS_WITH_MASKS,
 }
 """By module, in the order in which they are left out, group after group."""
 

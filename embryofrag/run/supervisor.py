@@ -108,7 +108,7 @@ class Supervisor:
     """What runs in the worker process."""
     warn: Callable[[str], None] = lambda text: None
     """Told what the engines warn of when they are loaded, each text once."""
-    _told: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set, init=False)
 
     def grade(self, frames: Iterable[Frame]) -> Iterator[Item]:
         """Grade every frame.

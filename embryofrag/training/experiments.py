@@ -63,6 +63,11 @@ def dual() -> TrainConfig:
     return TrainConfig(experiment="dual", phases=(PHASE_A, PHASE_C), module_a="A", module_b="C")
 
 
+def decoupled() -> TrainConfig:
+    """Module A from experiment A, and for B a head that learnt on its frozen features (D): one backbone for both."""
+    return TrainConfig(experiment="decoupled", phases=(PHASE_A, PHASE_D), module_a="A", module_b="D")
+
+
 def one_model(name: str, *phases: PhaseConfig) -> TrainConfig:
     """Return a run whose last phase becomes both modules."""
     return TrainConfig(experiment=name, phases=phases, module_a=phases[-1].name, module_b=phases[-1].name)
@@ -82,5 +87,6 @@ EXPERIMENTS: dict[str, Callable[[], TrainConfig]] = {
     "D+": experiment_d_plus,
     "E": experiment_e,
     "dual": dual,
+    "decoupled": decoupled,
 }
 """What ``--experiment`` takes."""
