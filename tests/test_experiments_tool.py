@@ -193,4 +193,4 @@ def test_other_settings_and_unknown_methods_are_refused(out):
     assert "was begun with another scale" in other.output
     unknown = call("--only", "A,F")
     assert unknown.exit_code == 2
-    assert "F: choose from A, B, C, D, D+, E, deeplab, inception, lbp, glcm" in unknown.output
+    assert "F: choose from A, B, C, D, D+, E, decoupled, deeplab, inception, lbp, glcm" in unknown.output

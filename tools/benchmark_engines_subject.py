@@ -13,7 +13,7 @@ from benchmark import grade_once
 from benchmark_engines_limit import count_gflop
 from benchmark_engines_ways import OPENVINO, WAYS, Run, engine_home, load_eager, written_out
 
-from embryofrag.engine.contract import MODULES, PAIR
+from embryofrag.engine.contract import PAIR, by_module
 from embryofrag.engine.eager import load_deployed
 from embryofrag.engine.model import ModelInfo, read_probe
 from embryofrag.engine.parity import Answers, compare_answers, judge_results
@@ -84,9 +84,7 @@ def load_and_warm_up(
 def answer(runs: Mapping[str, Run], images: Mapping[str, np.ndarray], model: ModelInfo) -> Answers:
     """Return thresholded masks and ratios of a few frames."""
     results = {name: run(images[name][:PARITY_FRAMES]) for name, run in runs.items()}
-    if PAIR in results:
-        results |= dict(zip(MODULES, results.pop(PAIR), strict=True))
-    return judge_results(results, model)
+    return judge_results(by_module(results), model)
 
 
 def describe_model(model: ModelInfo) -> dict:
@@ -107,8 +105,8 @@ def count_way(model: ModelInfo, way: str, passes: Iterable[str]) -> dict[str, fl
 
 def time_modules(subject: Subject) -> None:
     """Add one round: seconds a frame of every module in every way and batch."""
-    for way, by_module in subject.figures["module_s"].items():
-        for module, by_batch in by_module.items():
+    for way, by_pass in subject.figures["module_s"].items():
+        for module, by_batch in by_pass.items():
             for batch, times_s in by_batch.items():
                 images_NHWC = subject.images[module][: int(batch)]
                 times_s.append(seconds_a_call(subject.runs[way][module], images_NHWC) / int(batch))

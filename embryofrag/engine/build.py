@@ -13,7 +13,7 @@ import torch
 
 from embryofrag import __version__
 from embryofrag.engine.backends import BACKENDS, Resources
-from embryofrag.engine.contract import MODULES, NUMBER_MODULES, PAIR, passes_of
+from embryofrag.engine.contract import NUMBER_MODULES, PAIR, by_module, passes_of
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
 from embryofrag.engine.eager import EagerEngine, is_stored_in_half, load_deployed, share_backbone
 from embryofrag.engine.machine import cpu_features
@@ -299,10 +299,9 @@ def _compiled_answers(folder: Path, manifest: EngineManifest, model: ModelInfo, 
     results = {}
     for module in passes_of(model.modules, in_one=manifest.in_one_pass):
         loaded = BACKENDS[manifest.backend].load(folder, manifest, module, Resources(device=device))
-        answer = loaded.run(read_probe(model, module))
-        results |= dict(zip(MODULES, answer, strict=True)) if module == PAIR else {module: answer}
+        results[module] = loaded.run(read_probe(model, module))
         loaded.close()
-    return judge_results(results, model)
+    return judge_results(by_module(results), model)
 
 
 def _put_in_place(unfinished: Path, target: Path) -> None:

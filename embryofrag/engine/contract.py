@@ -4,7 +4,7 @@ An engine is one module of a model on one backend, without letterbox before it a
 normalisation is part of it. Shape legend: N image, K class (0 fragment, 1 embryo), S side of the square input.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -83,6 +83,16 @@ def passes_of(modules: Iterable[str], *, in_one: bool) -> tuple[str, ...]:
     """
     alone = tuple(module for module in modules if not (in_one and module in MODULES))
     return (*alone, PAIR) if in_one else alone
+
+
+def by_module(results: Mapping[str, object]) -> dict[str, object]:
+    """Return what passes gave as what their modules give: the pair's answer is A's and B's.
+
+    >>> by_module({LOCATOR: "where", PAIR: ("masks", "ratios")})
+    {'locator': 'where', 'a': 'masks', 'b': 'ratios'}
+    """
+    apart = {name: result for name, result in results.items() if name != PAIR}
+    return apart | dict(zip(MODULES, results[PAIR], strict=True)) if PAIR in results else apart
 
 
 def output_shape(module: str, num_images: int, input_px: int) -> tuple[int, ...]:

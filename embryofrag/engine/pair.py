@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, SCOPE, Engine, PairEngine
+from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, SCOPE, Engine, PairEngine, by_module
 from embryofrag.engine.model import Crop, ModelInfo, modules_with
 from embryofrag.engine.parity import Answers, judge_results
 
@@ -80,8 +80,12 @@ class EnginePair:
         return self._run(SCOPE, images_NHWC) if SCOPE in self.loaded else None
 
     def answers(self, images: Mapping[str, np.ndarray]) -> Answers:
-        """Return thresholded masks and ratios of the probe frames of each module, as parity counts them."""
-        return judge_results({module: self._run(module, images[module]) for module in images}, self.choice.model)
+        """Return thresholded masks and ratios of the probe frames of each module, as parity counts them.
+
+        The frames of module A are those of the pair.
+        """
+        results = {name: engine.run(images["a" if name == PAIR else name]) for name, engine in self.loaded.items()}
+        return judge_results(by_module(results), self.choice.model)
 
     def close(self) -> None:
         """Close all engines."""

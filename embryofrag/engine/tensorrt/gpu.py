@@ -57,6 +57,7 @@ def split_devices(devices: str | None) -> tuple[str | None, ...]:
     if devices is None:
         return (None,)
     names = tuple(name.strip() for name in devices.split(","))
+    # an empty name would be the first card
     indices = [device_index(name or devices) for name in names]
     if len(set(indices)) < len(indices):
         raise UsageError(f"--device {devices} names a card twice: name each once")
