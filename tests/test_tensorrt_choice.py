@@ -12,6 +12,7 @@ from tiny_model import write_tiny_model
 
 from embryofrag.engine import backends, build
 from embryofrag.engine.build import BuildTarget, build_engines
+from embryofrag.engine.contract import MODULES, PAIR
 from embryofrag.engine.eager import EagerEngine
 from embryofrag.engine.model import read_model
 from embryofrag.engine.select import check_engines, choose_engine, list_engines, load_pair
@@ -149,9 +150,24 @@ def test_precision_of_another_backend(on_cpus):
         choose_engine(on_cpus.path, "tensorrt", "bf16")
 
 
-def test_build_hands_its_options_on(tmp_path, monkeypatch):
+class BothInPyTorch:
+    """The pair, answered by the reference."""
+
+    def __init__(self, model, engine_id):
+        self.id, self.engines = engine_id, [EagerEngine(model, name, engine_id=engine_id) for name in MODULES]
+
+    def run(self, images_NHWC):
+        return tuple(engine.run(images_NHWC) for engine in self.engines)
+
+    def close(self):
+        for engine in self.engines:
+            engine.close()
+
+
+@pytest.mark.parametrize(("one_backbone", "passes"), [(False, ["a", "b"]), (True, ["pair"])])
+def test_build_hands_its_options_on(one_backbone, passes, tmp_path, monkeypatch):
     """With the reference in the place of the card: what is compiled for what, and proved where."""
-    model = write_tiny_model(tmp_path / "tiny")
+    model = write_tiny_model(tmp_path / "tiny", one_backbone=one_backbone)
     targets, resources_seen = [], []
 
     def compile_stated(model, module, folder, target):
@@ -160,7 +176,8 @@ def test_build_hands_its_options_on(tmp_path, monkeypatch):
 
     def load_stated(folder, manifest, module, resources):
         resources_seen.append(resources)
-        return EagerEngine(model, module, engine_id=manifest.engine_id(module))
+        engine_id = manifest.engine_id(module)
+        return BothInPyTorch(model, engine_id) if module == PAIR else EagerEngine(model, module, engine_id=engine_id)
 
     compiler = replace(
         build.COMPILERS["tensorrt"], compile=compile_stated, versions=dict, check_machine=lambda device: None
@@ -169,6 +186,8 @@ def test_build_hands_its_options_on(tmp_path, monkeypatch):
     monkeypatch.setitem(backends.BACKENDS, "tensorrt", replace(backends.BACKENDS["tensorrt"], load=load_stated))
     report = build_engines(model.path, engine="tensorrt", max_batch=16, device="cuda:1")
     assert (report.name, report.parity.passed) == ("tensorrt-fp16", True)
-    target = BuildTarget(engine="tensorrt", precision="fp16", max_batch=16, device="cuda:1")
-    assert targets == [("a", target), ("b", target)]
-    assert [resources.device for resources in resources_seen] == ["cuda:1"] * 2
+    target = BuildTarget(
+        engine="tensorrt", precision="fp16", max_batch=16, device="cuda:1", in_one_pass=passes == ["pair"]
+    )
+    assert targets == [(name, target) for name in passes]
+    assert [resources.device for resources in resources_seen] == ["cuda:1"] * len(passes)

@@ -11,7 +11,7 @@ from embryofrag.engine.tensorrt import graph
 from embryofrag.engine.tensorrt.graph import HalfInjectedConv, export_module, fold_batchnorm, normalisation
 from embryofrag.network.config import NetworkConfig
 from embryofrag.network.injection import InjectedConv
-from embryofrag.network.modules import DEPLOYED
+from embryofrag.network.modules import DEPLOYED, ModuleA, ModulePair
 from embryofrag.network.seeded import seeded_network
 
 MAX_BATCH = 3
@@ -39,6 +39,21 @@ def test_folded_network_gives_the_same_answers(module, config):
     np.testing.assert_allclose(answers(exported.module(), 2), expected, atol=1e-4)
     assert "batch_norm" not in str(exported.graph)
     assert np.array_equal(answers(network, 2), expected)  # the network given stays as it was
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_pair_is_one_graph_with_both_answers(precision):
+    networks = [seeded_network(TINY, seed, FRAMES) for seed in (0, 1)]
+    networks[1].backbone.load_state_dict(networks[0].backbone.state_dict())
+    exported = export_module(ModulePair(*networks).eval(), precision=precision, input_px=64, max_batch=MAX_BATCH)
+    convolutions = [node for node in exported.graph.nodes if str(node.target).startswith("aten.conv")]
+    assert len(convolutions) == sum(isinstance(layer, nn.Conv2d) for layer in ModuleA(networks[0]).modules())
+    for module, network, result in zip(("a", "b"), networks, exported.module()(torch.tensor(FRAMES[:2])), strict=True):
+        expected = answers(DEPLOYED[module](network).eval(), 2)
+        if precision == "fp32":
+            np.testing.assert_allclose(result.detach().numpy(), expected, atol=1e-4)
+        else:
+            _assert_within_parity(result.detach().numpy(), expected)
 
 
 @pytest.mark.parametrize("module", ["a", "b"])

@@ -8,7 +8,7 @@ from stated_gpu import CARD, LIBRARY, make_record, state_machine
 
 from embryofrag.engine.tensorrt import record
 from embryofrag.engine.tensorrt.libraries import PACKAGES, installed_library
-from embryofrag.engine.tensorrt.record import check_fit, check_machine, read_record, write_record
+from embryofrag.engine.tensorrt.record import Binding, check_fit, check_machine, read_record, write_record
 from embryofrag.errors import EmbryofragError
 
 
@@ -22,6 +22,10 @@ def folder(tmp_path):
 
 def test_what_is_written_is_read(folder):
     assert read_record(folder, "a") == make_record()
+    ratios = Binding(name="ratios", dtype="float32", shape=(-1,))
+    pair = make_record("pair", outputs=(*make_record().outputs, ratios), weights_sha256={"a": "1" * 64, "b": "2" * 64})
+    write_record(folder, pair)
+    assert read_record(folder, "pair") == pair
 
 
 def test_the_machine_it_was_built_on(folder, monkeypatch):
@@ -62,11 +66,12 @@ def test_same_card_in_another_place(folder, monkeypatch):
     "change",
     [
         lambda text: text[: len(text) // 2],
-        lambda text: text.replace('"schema": 1', '"schema": 9'),
+        lambda text: text.replace('"schema": 2', '"schema": 1'),
         lambda text: text.replace('"module": "a"', '"module": "b"'),
         lambda text: json.dumps({key: value for key, value in json.loads(text).items() if key != "gpu"}),
         lambda text: json.dumps(json.loads(text) | {"surplus": 1}),
         lambda text: json.dumps(json.loads(text) | {"gpu": {"name": "NVIDIA L4"}}),
+        lambda text: json.dumps(json.loads(text) | {"outputs": [{"name": "masks"}]}),
         lambda text: "[]",
     ],
 )

@@ -17,7 +17,7 @@ from embryofrag.errors import EmbryofragError
 
 
 class CountingSlot:
-    """Gives each image's first value back, and minds the order in which it is used."""
+    """Gives each image's first value and its double back, and minds the order in which it is used."""
 
     def __init__(self, slots: list):
         self.waiting = None
@@ -31,7 +31,7 @@ class CountingSlot:
     def collect(self, num_images):
         self.most = max(self.most, sum(slot.waiting is not None for slot in self.slots))
         result, self.waiting = self.waiting, None
-        return result[:num_images]
+        return [result[:num_images], 2 * result[:num_images]]
 
 
 @given(num_images=st.integers(1, 40), batch_size=st.integers(1, 9), num_slots=st.integers(1, 3))
@@ -40,9 +40,10 @@ def test_every_image_comes_back_in_its_place(num_images, batch_size, num_slots):
     slots.extend(CountingSlot(slots) for _ in range(num_slots))
     images = np.zeros((num_images, 1, 1, 3), np.uint8)
     images[:, 0, 0, 0] = range(num_images)
-    result = np.full(num_images, np.nan, np.float32)
-    run_overlapped(slots, batch_size, images, result)
-    assert np.array_equal(result, range(num_images))
+    results = [np.full(num_images, np.nan, np.float32) for _ in range(2)]
+    run_overlapped(slots, batch_size, images, results)
+    assert np.array_equal(results[0], range(num_images))
+    assert np.array_equal(results[1], 2 * results[0])
     in_flight = min(num_slots, -(-num_images // batch_size))
     assert slots[0].most == in_flight  # the others were filled before the first was waited for
 
@@ -101,6 +102,20 @@ def test_result_does_not_depend_on_the_batch(built):
         assert np.array_equal(pair.masks(images[order]), masks[order])
         assert np.array_equal(pair.ratios(images[order]), ratios[order])
     pair.close()
+
+
+@on_a_card
+@pytest.mark.gpu
+def test_one_pass_gives_what_two_give(tmp_path):
+    model, images = write_tiny_model(tmp_path / "tiny", one_backbone=True), draw_discs(TINY.input_px, 6)
+    answers = {}
+    for name in ("apart", "decoupled"):
+        build_engines(model.path, engine="tensorrt", precision="fp32", max_batch=4, pair=name)
+        pair = load_pair(choose_engine(model.path, "tensorrt"))
+        answers[name] = pair.masks_and_ratios(images)
+        pair.close()
+    for one, two in zip(*answers.values(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)
 
 
 @on_a_card

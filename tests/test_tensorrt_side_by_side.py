@@ -47,6 +47,21 @@ def test_cards_share_a_batch_at_the_same_time_and_keep_its_order(count, sizes):
     assert all(card.closed for card in cards)
 
 
+class PairCard(Card):
+    """Answers for both modules."""
+
+    def run(self, images_NHWC):
+        ratios_N = super().run(images_NHWC)
+        return images_NHWC[:, None, :, :, 0].astype(np.float32), ratios_N
+
+
+def test_both_answers_of_the_pair_keep_their_order():
+    images = draw(5)
+    masks, ratios = SideBySide([PairCard(), PairCard()]).run(images)
+    np.testing.assert_array_equal(masks[:, 0], images[..., 0])
+    np.testing.assert_array_equal(ratios, images.mean(axis=(1, 2, 3), dtype=np.float32))
+
+
 def test_fewer_frames_than_cards_leave_cards_idle():
     cards = [Card(), Card()]
     assert SideBySide(cards).run(draw(1)).shape == (1,)

@@ -88,8 +88,6 @@ class Compiler:
     versions: Callable[[], dict[str, str]]
     check_machine: Callable[[str | None], None] = lambda device: None
     """(device): raises EmbryofragError where this machine cannot build at all."""
-    in_one_pass: bool = False
-    """Whether it can make one graph of modules A and B."""
 
 
 def build_engines(
@@ -132,8 +130,8 @@ def build_engines(
     )
     _check_options(asked, max_batch)
     model = read_model(model_dir)
-    in_one_pass = _choose_pair(model, engine, pair)
     COMPILERS[engine].check_machine(device)
+    in_one_pass = _choose_pair(model, pair)
     precision, reason = _choose_precision(model, engine, precision)
     target = replace(asked, precision=precision, in_one_pass=in_one_pass)
     root = Path(out) if out is not None else model.path / ENGINES_FOLDER
@@ -172,14 +170,11 @@ def _check_options(asked: BuildTarget, max_batch: int | None) -> None:
         raise UsageError(f"--calibration is for --precision {QUANTISED}")
 
 
-def _choose_pair(model: ModelInfo, engine: str, pair: str) -> bool:
+def _choose_pair(model: ModelInfo, pair: str) -> bool:
     """Return whether modules A and B become one graph."""
     if pair not in PAIRS:
         raise UsageError(f"no pair {pair!r}: choose one of {', '.join(PAIRS)}")
-    if pair == "decoupled" and not COMPILERS[engine].in_one_pass:
-        able = (name for name, compiler in COMPILERS.items() if compiler.in_one_pass)
-        raise UsageError(f"--pair decoupled is for --engine {', '.join(able)}")
-    if pair == "apart" or not COMPILERS[engine].in_one_pass:
+    if pair == "apart":
         return False
     possible = share_backbone(model)
     if pair == "decoupled" and not possible:
@@ -327,8 +322,9 @@ def _compile_openvino(model: ModelInfo, module: str, folder: Path, target: Build
     deployed = load_deployed(model, module)
     input_px = model.network_of(module)["input_px"]
     frame = torch.zeros((1, input_px, input_px, 3), dtype=torch.uint8)
-    parts = {module_file(module): (deployed.body if module in NUMBER_MODULES else deployed, frame)}
-    if module in (*NUMBER_MODULES, PAIR):
+    has_head = module in (*NUMBER_MODULES, PAIR)
+    parts = {module_file(module): (deployed.body if has_head else deployed, frame)}
+    if has_head:
         parts[head_file(module)] = (deployed.head, torch.zeros((1, deployed.head.mlp.pooled_channels)))
     ov = import_openvino()
     for name, (part, example) in parts.items():
@@ -369,8 +365,6 @@ COMPILERS: dict[str, Compiler] = {
         versions=_tensorrt_versions,
         check_machine=_check_tensorrt,
     ),
-    "openvino": Compiler(
-        compile=_compile_openvino, can_run=has_precision, versions=_openvino_versions, in_one_pass=True
-    ),
+    "openvino": Compiler(compile=_compile_openvino, can_run=has_precision, versions=_openvino_versions),
 }
 """By backend; the keys are those of `BACKENDS`."""

@@ -85,6 +85,15 @@ def passes_of(modules: Iterable[str], *, in_one: bool) -> tuple[str, ...]:
     return (*alone, PAIR) if in_one else alone
 
 
+def modules_of(name: str) -> tuple[str, ...]:
+    """Return the modules whose answers a pass gives.
+
+    >>> modules_of("b"), modules_of(PAIR)
+    (('b',), ('a', 'b'))
+    """
+    return MODULES if name == PAIR else (name,)
+
+
 def by_module(results: Mapping[str, object]) -> dict[str, object]:
     """Return what passes gave as what their modules give: the pair's answer is A's and B's.
 

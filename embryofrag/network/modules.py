@@ -49,19 +49,28 @@ class ModuleB(nn.Module):
 class ModulePair(nn.Module):
     """Modules A and B over one backbone: the paper's decoupled pair (section III.C) where B's head learnt on A's.
 
-    What follows the pooled features, `head`, can be compiled apart, as in module B.
+    Its two parts can be compiled apart, as those of module B.
     """
 
     def __init__(self, network_a: AttnRegDeepLab, network_b: AttnRegDeepLab):
         super().__init__()
-        self.masks = ModuleA(network_a)
+        self.body = MasksAndPooledFeatures(network_a)
         self.head = RatioFromPooled(network_b)
 
     def forward(self, images_NHWC: Tensor) -> tuple[Tensor, Tensor]:
+        """Map uint8 (N, H, W, 3) to A's probabilities float32 (N, 2, H, W) and B's ratios float32 (N,), all 0..1."""
+        masks, pooled = self.body(images_NHWC)
+        return masks, self.head(pooled)
+
+
+class MasksAndPooledFeatures(ModuleA):
+    """First part of the pair."""
+
+    def forward(self, images_NHWC: Tensor) -> tuple[Tensor, Tensor]:
         """Map uint8 (N, H, W, 3) to A's probabilities float32 (N, 2, H, W) and B's pooled features (N, 3072)."""
-        x_NCHW = self.masks.normalise(images_NHWC)
-        features = self.masks.backbone(x_NCHW)
-        return self.masks.decode(features, tuple(x_NCHW.shape[2:])), RegressionHead.pool(features.f3, features.f4)
+        x_NCHW = self.normalise(images_NHWC)
+        features = self.backbone(x_NCHW)
+        return self.decode(features, tuple(x_NCHW.shape[2:])), RegressionHead.pool(features.f3, features.f4)
 
 
 class PooledFeatures(nn.Module):

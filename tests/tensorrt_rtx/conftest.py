@@ -29,7 +29,7 @@ class Built:
     inputs: list[tuple] = field(default_factory=list)
     """(name, data type, shape)."""
     outputs: list[tuple] = field(default_factory=list)
-    lowered_result: np.ndarray | None = None
+    lowered_results: tuple[np.ndarray, ...] = ()
     """Of the graph that was converted, computed by PyTorch on the CPU."""
 
     def dtypes_of(self, kind: str) -> list[str]:
@@ -52,8 +52,8 @@ def watched_build(monkeypatch):
 
         def run(interpreter, strict_type_constraints=False, tactic_sources=None):
             with torch.inference_mode():
-                (result,) = interpreter.module(torch.tensor(images_NHWC)).unsqueeze(0)
-            built.lowered_result = result.numpy()
+                results = torch.utils._pytree.tree_leaves(interpreter.module(torch.tensor(images_NHWC)))
+            built.lowered_results = tuple(result.numpy() for result in results)
             interpreter._construct_trt_network_def()
             _describe(interpreter.ctx.net, built)
             config = interpreter._populate_trt_builder_config()

@@ -30,7 +30,7 @@ def export_module(
     """Export a deployed module for one precision, any batch from 1 to `max_batch`.
 
     Args:
-        deployed: Takes uint8 (N, S, S, 3), gives one float32 tensor with N first; stays as it is.
+        deployed: Takes uint8 (N, S, S, 3), gives float32 tensors with N first; stays as it is.
         precision: A key of `DTYPES`.
         input_px: Side S of the input.
         max_batch: At least 2; a batch of 1 would be exported as the only one.

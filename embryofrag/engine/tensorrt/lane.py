@@ -1,6 +1,6 @@
 """A plan on one card: context, streams, memory and the buffers of the batches in flight."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,10 +77,11 @@ class Lane:
         self._memory = torch.empty(max(1, size_bytes), dtype=torch.uint8, device=card)
         context.set_device_memory(self._memory.data_ptr(), size_bytes)
 
-    def enqueue(self, images: torch.Tensor, outputs: torch.Tensor) -> None:
-        """Queue one pass on the compute stream."""
+    def enqueue(self, images: torch.Tensor, outputs: Sequence[torch.Tensor]) -> None:
+        """Queue one pass on the compute stream; the outputs are in the order of the record."""
         self._context.set_tensor_address(self._record.input.name, images.data_ptr())
-        self._context.set_tensor_address(self._record.output.name, outputs.data_ptr())
+        for binding, output in zip(self._record.outputs, outputs, strict=True):
+            self._context.set_tensor_address(binding.name, output.data_ptr())
         if not self._context.execute_async_v3(self.compute.cuda_stream):
             raise RuntimeError(f"TensorRT did not take the batch: {self._log.last}")
 
@@ -88,20 +89,20 @@ class Lane:
 class CudaSlot:
     """Pinned and device buffers of one batch, with the events that order its three steps."""
 
-    def __init__(self, lane: Lane, input_shape: tuple[int, ...], result_shape: tuple[int, ...]):
+    def __init__(self, lane: Lane, input_shape: tuple[int, ...], result_shapes: Sequence[tuple[int, ...]]):
         self._lane = lane
         self._host_in = torch.zeros(input_shape, dtype=torch.uint8, pin_memory=True)
         self._device_in = torch.empty(input_shape, dtype=torch.uint8, device=lane.card)
-        self._device_out = torch.empty(result_shape, dtype=torch.float32, device=lane.card)
-        self._host_out = torch.empty(result_shape, dtype=torch.float32, pin_memory=True)
+        self._device_out = [torch.empty(shape, dtype=torch.float32, device=lane.card) for shape in result_shapes]
+        self._host_out = [torch.empty(shape, dtype=torch.float32, pin_memory=True) for shape in result_shapes]
         # waiting on a blocking event leaves the core to the threads that decode
         self._arrived, self._computed, self._returned = (torch.cuda.Event(blocking=True) for _ in range(3))
 
     def submit(self, images_NHWC: np.ndarray) -> None:
         """See `Slot.submit`."""
-        lane, host = self._lane, self._host_in.numpy()
-        host[: len(images_NHWC)] = images_NHWC
-        host[len(images_NHWC) :] = 0
+        lane, pinned = self._lane, self._host_in.numpy()
+        pinned[: len(images_NHWC)] = images_NHWC
+        pinned[len(images_NHWC) :] = 0
         with torch.cuda.stream(lane.copy_in):
             self._device_in.copy_(self._host_in, non_blocking=True)
             self._arrived.record()
@@ -110,13 +111,14 @@ class CudaSlot:
         self._computed.record(lane.compute)
         lane.copy_out.wait_event(self._computed)
         with torch.cuda.stream(lane.copy_out):
-            self._host_out.copy_(self._device_out, non_blocking=True)
+            for host, result in zip(self._host_out, self._device_out, strict=True):
+                host.copy_(result, non_blocking=True)
             self._returned.record()
 
-    def collect(self, num_images: int) -> np.ndarray:
+    def collect(self, num_images: int) -> list[np.ndarray]:
         """See `Slot.collect`."""
         self._returned.synchronize()
-        return self._host_out[:num_images].numpy()
+        return [host[:num_images].numpy() for host in self._host_out]
 
 
 def _complaints(trt):

@@ -1,4 +1,4 @@
-"""Compile one module to a raw TensorRT plan, with the record of what it was compiled with."""
+"""Compile one module, or the pair, to a raw TensorRT plan, with the record of what it was compiled with."""
 
 import inspect
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from embryofrag.engine.contract import output_shape
+from embryofrag.engine.contract import NUMBER_MODULES, modules_of, output_shape
 from embryofrag.engine.eager import load_deployed
 from embryofrag.engine.model import ModelInfo, weights_file
 from embryofrag.engine.tensorrt.gpu import choose_gpu
@@ -43,7 +43,7 @@ COMPILE_OPTIONS = {
 def compile_module(
     model: ModelInfo, module: str, folder: Path, *, precision: str, max_batch: int, device: str | None
 ) -> None:
-    """Write plan and record of one module to `folder`, compiled for one GPU of this machine.
+    """Write plan and record of one module, or of the pair, to `folder`, compiled for one GPU of this machine.
 
     Raises:
         EmbryofragError: no usable GPU or library, the weights do not fit, or TensorRT refused the network.
@@ -56,8 +56,7 @@ def compile_module(
     input_px = model.network_of(module)["input_px"]
     deployed = load_deployed(model, module)
     exported = export_module(deployed, precision=precision, input_px=input_px, max_batch=max_batch)
-    output = Binding(name=output_name(module), dtype="float32", shape=output_shape(module, -1, input_px))
-    plan = compile_plan(exported, output.name, torch.device("cuda", gpu.index))
+    plan = compile_plan(exported, output_names(module), torch.device("cuda", gpu.index))
     (folder / plan_file(module)).write_bytes(plan)
     write_record(
         folder,
@@ -67,7 +66,7 @@ def compile_module(
             precision=precision,
             fp32_parts=FP32_PARTS,
             normalise=normalisation(deployed),
-            weights_sha256=model.files[weights_file(module)],
+            weights_sha256={one: model.files[weights_file(one)] for one in modules_of(module)},
             library=library,
             versions={
                 "tensorrt": version,
@@ -78,7 +77,10 @@ def compile_module(
             system=this_system(),
             gpu=gpu,
             input=Binding(name=INPUT_NAME, dtype="uint8", shape=(-1, input_px, input_px, 3)),
-            output=output,
+            outputs=tuple(
+                Binding(name=name, dtype="float32", shape=output_shape(one, -1, input_px))
+                for name, one in zip(output_names(module), modules_of(module), strict=True)
+            ),
             min_batch=1,
             opt_batch=max_batch,
             max_batch=max_batch,
@@ -88,21 +90,23 @@ def compile_module(
     )
 
 
-def output_name(module: str) -> str:
-    """Name the output of a module.
+def output_names(module: str) -> tuple[str, ...]:
+    """Name the outputs of a module or of the pair.
 
-    >>> output_name("a"), output_name("b")
-    ('masks', 'ratios')
+    >>> output_names("a"), output_names("b"), output_names("pair")
+    (('masks',), ('ratios',), ('masks', 'ratios'))
     """
-    return "ratios" if len(output_shape(module, 1, 1)) == 1 else "masks"
+    return tuple("ratios" if one in NUMBER_MODULES else "masks" for one in modules_of(module))
 
 
-def compile_plan(exported: torch.export.ExportedProgram, output: str, device: torch.device | None = None) -> bytes:
+def compile_plan(
+    exported: torch.export.ExportedProgram, outputs: tuple[str, ...], device: torch.device | None = None
+) -> bytes:
     """Return the plan of an exported module, the whole of it in one engine.
 
     Args:
         exported: As `export_module` gives it; the plan takes batches from 1 to its example's, made for the largest.
-        output: Name of the plan's output; its input is `INPUT_NAME`.
+        outputs: Names of the plan's outputs; its input is `INPUT_NAME`.
         device: Card to compile for; None: the current one.
 
     Raises:
@@ -122,14 +126,15 @@ def compile_plan(exported: torch.export.ExportedProgram, output: str, device: to
                 exported,
                 arg_inputs=[plan_input(exported)],
                 arg_input_binding_names=(INPUT_NAME,),
-                output_binding_names=output,
+                output_binding_names=outputs if len(outputs) > 1 else outputs[0],  # in the form of what it returns
                 timing_cache_path=str(Path(scratch) / "timing.cache"),
                 device=device,
                 **COMPILE_OPTIONS,
             )
     except RuntimeError as error:
         raise EmbryofragError(
-            f"TensorRT could not build {output} ({error}): give the GPU more free memory or a smaller --max-batch"
+            f"TensorRT could not build {' and '.join(outputs)} ({error}): give the GPU more free memory or a smaller "
+            "--max-batch"
         ) from error
 
 

@@ -13,7 +13,7 @@ from embryofrag.engine.tensorrt.gpu import Gpu, choose_gpu, split_devices
 from embryofrag.engine.tensorrt.libraries import installed_library
 from embryofrag.errors import EmbryofragError
 
-RECORD_SCHEMA = 1
+RECORD_SCHEMA = 2
 INPUT_NAME = "images"
 
 
@@ -30,7 +30,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRecord:
-    """Lies beside the plan of a module; the engine's manifest holds its sha256."""
+    """Lies beside the plan of a module or of the pair; the engine's manifest holds its sha256."""
 
     schema: int
     module: str
@@ -39,7 +39,8 @@ class PlanRecord:
     """What stays fp32 whatever the precision."""
     normalise: str
     """Normalisation inside the plan, a key of ``network.normalise.NORMALISERS``."""
-    weights_sha256: str
+    weights_sha256: Mapping[str, str]
+    """By module."""
     library: str
     """"tensorrt" or "tensorrt_rtx"."""
     versions: Mapping[str, str]
@@ -48,7 +49,8 @@ class PlanRecord:
     """Operating system and processor, such as "Linux x86_64"."""
     gpu: Gpu
     input: Binding
-    output: Binding
+    outputs: tuple[Binding, ...]
+    """One, or the masks and the ratios of the pair."""
     min_batch: int
     opt_batch: int
     max_batch: int
@@ -111,11 +113,13 @@ def read_record(folder: Path, module: str) -> PlanRecord:
 def _from_document(document: dict) -> PlanRecord:
     if set(document) != {field.name for field in fields(PlanRecord)}:
         raise ValueError("fields are missing or unknown")
-    bindings = {
-        name: Binding(**{**document[name], "shape": tuple(document[name]["shape"])}) for name in ("input", "output")
-    }
+    bindings = {"input": _binding(document["input"]), "outputs": tuple(map(_binding, document["outputs"]))}
     others = {"gpu": Gpu(**document["gpu"]), "fp32_parts": tuple(document["fp32_parts"])}
     return PlanRecord(**{**document, **bindings, **others})
+
+
+def _binding(document: dict) -> Binding:
+    return Binding(**{**document, "shape": tuple(document["shape"])})
 
 
 def check_fit(folder: Path, devices: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import torch
 
-from embryofrag.engine.contract import check_images, output_shape
+from embryofrag.engine.contract import PAIR, check_images, modules_of, output_shape
 from embryofrag.engine.tensorrt.gpu import choose_gpu
 from embryofrag.engine.tensorrt.lane import CudaSlot, LoadedPlan, check_cuda, failures_of
 from embryofrag.engine.tensorrt.record import plan_file, read_record, remedy
@@ -28,13 +28,13 @@ class Slot(Protocol):
         """Start a batch of at most the slot's size; returns at once."""
         ...
 
-    def collect(self, num_images: int) -> np.ndarray:
-        """Wait for the batch and return the results of its first images, valid until the next `submit`."""
+    def collect(self, num_images: int) -> Sequence[np.ndarray]:
+        """Wait for the batch and return every output of its first images, valid until the next `submit`."""
         ...
 
 
 class TensorRtEngine:
-    """One module on one GPU.
+    """One module, or the pair, on one GPU.
 
     Every pass has the same number of frames, the last one filled up with black: a plan may take another kernel for
     another number, and a frame's result must not depend on who comes with it.
@@ -62,17 +62,20 @@ class TensorRtEngine:
 
     def _make_slots(self, batch_size: int) -> list[Slot]:
         lane = self._loaded.lane(batch_size, self._card)
-        shape = output_shape(self.module, batch_size, self.input_px)
-        return [CudaSlot(lane, (batch_size, self.input_px, self.input_px, 3), shape) for _ in range(NUM_SLOTS)]
+        input_shape, result_shapes = (batch_size, self.input_px, self.input_px, 3), self._result_shapes(batch_size)
+        return [CudaSlot(lane, input_shape, result_shapes) for _ in range(NUM_SLOTS)]
 
-    def run(self, images_NHWC: np.ndarray) -> np.ndarray:
-        """Run a batch; see `contract.Engine.run`."""
+    def _result_shapes(self, num_images: int) -> list[tuple[int, ...]]:
+        return [output_shape(module, num_images, self.input_px) for module in modules_of(self.module)]
+
+    def run(self, images_NHWC: np.ndarray) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Run a batch; see `contract.Engine.run`, and `contract.PairEngine.run` for the pair."""
         check_images(images_NHWC, self.input_px)
-        result = np.empty(output_shape(self.module, len(images_NHWC), self.input_px), np.float32)
+        results = tuple(np.empty(shape, np.float32) for shape in self._result_shapes(len(images_NHWC)))
         # each thread has a current card of its own
         with failures_of(self._card, self.module), torch.cuda.device(self._card):
-            run_overlapped(self._slots, self.batch_size, images_NHWC, result)
-        return result
+            run_overlapped(self._slots, self.batch_size, images_NHWC, results)
+        return results if self.module == PAIR else results[0]
 
     def close(self) -> None:
         """Give the card's memory back."""
@@ -80,13 +83,16 @@ class TensorRtEngine:
         torch.cuda.empty_cache()
 
 
-def run_overlapped(slots: Sequence[Slot], batch_size: int, images_NHWC: np.ndarray, result: np.ndarray) -> None:
-    """Send images through the slots in turn and store their results, each slot filled again once it is read."""
+def run_overlapped(
+    slots: Sequence[Slot], batch_size: int, images_NHWC: np.ndarray, results: Sequence[np.ndarray]
+) -> None:
+    """Send images through the slots in turn and store every output, each slot filled again once it is read."""
     in_flight: deque[tuple[Slot, slice]] = deque()
 
     def collect_oldest() -> None:
         slot, part = in_flight.popleft()
-        result[part] = slot.collect(part.stop - part.start)
+        for result, output in zip(results, slot.collect(part.stop - part.start), strict=True):
+            result[part] = output
 
     for number, start in enumerate(range(0, len(images_NHWC), batch_size)):
         if len(in_flight) == len(slots):
