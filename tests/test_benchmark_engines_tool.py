@@ -5,11 +5,13 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click import ClickException
 from click.testing import CliRunner
-from tiny_model import write_tiny_model, write_tiny_model_with_locator
+from tiny_model import TINY, draw_discs, write_tiny_model, write_tiny_model_with_locator
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -18,10 +20,15 @@ import benchmark_engines  # noqa: E402
 import benchmark_engines_limit as limit  # noqa: E402
 import benchmark_engines_subject as subjects  # noqa: E402
 import benchmark_engines_table as tables  # noqa: E402
+import benchmark_engines_ungated as ungated  # noqa: E402
 import benchmark_engines_ways as ways  # noqa: E402
 
 from embryofrag.engine.contract import MODULES  # noqa: E402
+from embryofrag.engine.machine import cpu_features  # noqa: E402
+from embryofrag.engine.model import ModelHeader, write_model  # noqa: E402
+from embryofrag.engine.select import list_engines  # noqa: E402
 from embryofrag.errors import EmbryofragError  # noqa: E402
+from embryofrag.network.seeded import module_weights, seeded_network  # noqa: E402
 
 ENGINE = "OpenVINO fp32"
 ONE_PASS = f"{ENGINE}, one pass"
@@ -161,3 +168,28 @@ def test_whole_run(tmp_path, monkeypatch):
     assert len(whole["grade"][ENGINE]) == len(whole["grade"][ONE_PASS]) == len(document["eager_loop_s_per_frame"]) == 1
     assert all(one["counts"].get("graded") for one in twice["grade"][ENGINE])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["e.json", "e.md", "e.png"]
+
+
+def test_only_an_untrained_network_gets_around_the_gate(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        ways.subprocess, "run", lambda command, **_: asked.append(command) or SimpleNamespace(returncode=0)
+    )
+    for gated in (True, False):
+        ways.build_aside(tmp_path, "int8", "apart", gated=gated)
+    assert ["benchmark_engines_ungated" in " ".join(command) for command in asked] == [False, True]
+    header = ModelHeader(name="trained", trained=True, network=TINY.to_dict())
+    weights = module_weights(seeded_network(TINY, 0, draw_discs(TINY.input_px, 2)))
+    model = write_model(tmp_path / "trained", header, {"a": weights, "b": weights}, draw_discs(TINY.input_px, 2))
+    with pytest.raises(ClickException, match="is trained: build it with"):
+        ungated.build_ungated(model.path, "apart")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("vnni" not in cpu_features(), reason="needs a CPU that multiplies int8")
+def test_int8_of_an_untrained_network_is_built_for_its_speed(tmp_path):
+    model = write_tiny_model(tmp_path / "tiny", one_backbone=True)
+    ways.build_aside(model.path, "int8", "decoupled", gated=False)
+    [manifest] = list_engines(model.path)
+    assert (manifest.precision, manifest.in_one_pass) == ("int8", True)
+    assert manifest.quantisation["accuracy"]["grade_changes_limit_frac"] == 1.0
