@@ -100,6 +100,26 @@ def test_the_recipe_goes_on_from_the_shipped_weights():
     assert open_locator(Path(recipe.locator)).module == "locator"
 
 
+def test_the_head_learns_last_on_the_frozen_backbone_of_the_masks():
+    recipe = reference_model.FINISHING_RECIPE
+    assert (recipe.module_a, recipe.module_b) == ("C", "D")
+    masks, head = recipe.lineage("D")
+    assert masks.name == "C" and head.cache and "backbone" not in head.trainable
+
+
+def test_settling_passes_show_parts_that_exist():
+    for start, end in reference_model.SETTLING.values():
+        assert 0 <= start < end <= reference_model.FRAMES["frames"][0]
+
+
+def test_the_card_shows_the_ablation_where_there_is_one():
+    results = [{"variant": "without mosaics", "seed": seed, "embryo_dice": seed / 4} for seed in (1, 3)]
+    text = reference_card_text._format_ablation({"ablation": results})
+    assert "| without mosaics | 2 | 0.500 (0.250 to 0.750) |" in text
+    assert "1,500 EmbryoScope phantoms" in text
+    assert "tools/ablation.py" in reference_card_text._format_ablation({})
+
+
 def test_the_last_pass_leaves_out_what_calibrates_and_what_looks_like_late_embryos(tmp_path):
     (tmp_path / "module").mkdir()
     (tmp_path / "module" / "split.csv").write_text("group,part\npatient p1,test\npatient p2,train\n")
@@ -111,15 +131,15 @@ def test_the_last_pass_leaves_out_what_calibrates_and_what_looks_like_late_embry
             for number, (patient, stage) in enumerate(zip(patients, ("2-cell", "9-cell", "morula"), strict=True))
         ]
         (tmp_path / name / "manifest.csv").write_text(header + "".join(lines))
-    reference_model.write_settling_manifest(tmp_path, tmp_path / "manifest.csv", 3)
-    with (tmp_path / "manifest.csv").open(newline="") as file:
+    folder = reference_model.write_settling_manifest(tmp_path, "settled", (0, 3))
+    with (folder / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["image"], row["patient"]) for row in rows] == [
         ("../frames/1.png", "frames-p2"),
         ("../late/0.png", "late-p1"),
         ("../late/1.png", "late-p3"),
     ]
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["manifest.csv"]
+    assert [path.name for path in folder.iterdir()] == ["manifest.csv"]
 
 
 def test_the_ablation_leaves_out_elements_that_exist_and_tells_mean_and_range(tmp_path):

@@ -2,15 +2,17 @@
 
     OMP_NUM_THREADS=1 python tools/ablation.py --out ablation --locator engines/reference
 
-trains a small module A on EmbryoScope phantoms without some elements, or on whole frames, for each line of VARIANTS and
-each seed, and tests it on EmbryoScope+ phantoms with all of them. Real frames can be measured too: --labelled MANIFEST,
---timelapse FOLDER --one-cell-runs N. Each result is kept as soon as it is there: started again, the tool goes on, and
-several processes with different --seed may share the folder. It writes ablation.json and ablation.md.
+trains a small module A on EmbryoScope phantoms without some elements, or on whole frames, or a larger one, for each
+line of VARIANTS and each seed, and tests it on EmbryoScope+ phantoms with all of them. Real frames can be measured too:
+--labelled MANIFEST, --timelapse FOLDER --one-cell-runs N. Each result is kept as soon as it is there: started again,
+the tool goes on, and several processes with different --seed may share the folder. It writes ablation.json and
+ablation.md.
 """
 
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +40,8 @@ class Variant:
     """Names of `ELEMENTS` that its frames lack."""
     crop: str = "embryo"
     """As in `TrainConfig`: the window around the embryo, or the whole frame."""
+    backbone: str = "resnet18"
+    width: float = 0.25
 
 
 VARIANTS: dict[str, Variant] = {
@@ -51,8 +55,11 @@ VARIANTS: dict[str, Variant] = {
     ),
     "without varied looks": Variant(without=frozenset({"varied_looks"})),
     "none of these": Variant(without=frozenset(ELEMENTS)),
+    "everything, ResNet-34 of width 0.5": Variant(backbone="resnet34", width=0.5),
+    "everything, ResNet-50 of width 0.5": Variant(backbone="resnet50", width=0.5),
 }
 TRAIN_FRAMES, TEST_FRAMES = 1500, 300
+ABLATION_FILE = "ablation.json"
 SCHEME = SCHEMES["regdeeplab"]
 CONFIG = replace(
     change_phases(EXPERIMENTS["A"](), epochs=3, patience=0, lr=2e-3),
@@ -105,7 +112,9 @@ def main(
 
 def configure(variant: Variant, locator: Path, seed: int) -> TrainConfig:
     """Return the recipe of a variant."""
-    return replace(CONFIG, crop=variant.crop, locator=str(locator) if variant.crop == "embryo" else "", seed=seed)
+    network = replace(CONFIG.network, backbone=variant.backbone, width=variant.width)
+    locator_dir = str(locator) if variant.crop == "embryo" else ""
+    return replace(CONFIG, network=network, crop=variant.crop, locator=locator_dir, seed=seed)
 
 
 def draw(out: Path, name: str, count: int, seed: int, instrument: str, without: frozenset[str]) -> Path:
@@ -138,8 +147,15 @@ def measure(
 
 
 def write_table(out: Path) -> None:
-    """Write the mean over seeds, and the range, of every variant that has results."""
+    """Write all results, and the table of them."""
     results = [json.loads(path.read_text()) for path in sorted((out / "results").glob("*.json"))]
+    (out / ABLATION_FILE).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    (out / "ablation.md").write_text(format_table(results) + "\n", encoding="utf-8")
+    click.echo(f"{out / 'ablation.md'}: written")
+
+
+def format_table(results: Sequence[Mapping]) -> str:
+    """Return the mean over seeds, and the range, of every variant that has results, as a Markdown table."""
     names = [name for name in COLUMNS if any(name in result for result in results)]
     lines = [["trained on", "seeds", *(COLUMNS[name] for name in names)]]
     lines.append(["---"] * len(lines[0]))
@@ -148,9 +164,7 @@ def write_table(out: Path) -> None:
         if some:
             cells = [spread([one[name] for one in some if one.get(name) is not None]) for name in names]
             lines.append([variant, str(len(some)), *cells])
-    (out / "ablation.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    (out / "ablation.md").write_text("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n", encoding="utf-8")
-    click.echo(f"{out / 'ablation.md'}: written")
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def spread(values: list[float]) -> str:

@@ -44,15 +44,23 @@ SCHEME = SCHEMES["regdeeplab"]
 @click.option("--out-of-scope", "foreign", type=FOLDER, help="Real frames without a cleavage-stage embryo.")
 @click.option("--timelapse", type=FOLDER, help="Real frames of one embryo, in order.")
 @click.option("--one-cell-runs", type=int, default=0, show_default=True, help="So many of them show one cell.")
+@click.option("--ablation", type=FOLDER, help="ablation.json of tools/ablation.py.")
 def main(
-    out: Path, model: Path, labelled: Path | None, foreign: Path | None, timelapse: Path | None, one_cell_runs: int
+    out: Path,
+    model: Path,
+    labelled: Path | None,
+    foreign: Path | None,
+    timelapse: Path | None,
+    one_cell_runs: int,
+    ablation: Path | None,
 ) -> None:
     """Measure, then write."""
     results = out / "card"
     shutil.rmtree(results, ignore_errors=True)
     held_out = grade_rows(read_manifest(out / "held_out" / "manifest.csv", SCHEME), model, results / "held_out")
     figures = {
-        "passes": [one for run in ("module", *SETTLING) for one in read_passes(out / run)],
+        "passes": [one for run in ("module", *SETTLING, "finished") for one in read_passes(out / run, "C")],
+        "head": read_passes(out / "finished", "D")[-1],
         "frames": {name: describe_frames(out / name / "manifest.csv") for name in FRAMES},
         "held_out": score_embryos(held_out),
         "out_of_scope": score_out_of_scope(held_out),
@@ -65,17 +73,19 @@ def main(
     if timelapse:
         frames = grade_folder(timelapse, model, results / "timelapse")
         figures["timelapse"] = score_timelapse(frames, one_cell_runs, results / "timelapse.jpg")
+    if ablation:
+        figures["ablation"] = json.loads(ablation.read_text(encoding="utf-8"))
     (model / FAILURES_FILE).write_bytes(sheet_of_failures(held_out))
     (model / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (model / CARD_FILE).write_text(format_card(figures, model), encoding="utf-8")
     click.echo(f"{model / CARD_FILE}: written; contact sheets of real frames in {results}")
 
 
-def read_passes(run: Path) -> list[dict[str, str | float | None]]:
-    """Return what a run reached on its validation rows, pass by pass."""
+def read_passes(run: Path, phase: str) -> list[dict[str, str | float | None]]:
+    """Return what a phase of a run reached on its validation rows, pass by pass."""
     names = ("val_dice_embryo", "val_dice_fragment", "val_mae")
-    history = read_facts(run / TRAINING_FOLDER / "C" / LAST_FILE)["history"]
-    return [{"run": run.name, **{name: figures[name] for name in names}} for figures in history]
+    history = read_facts(run / TRAINING_FOLDER / phase / LAST_FILE)["history"]
+    return [{"run": run.name, **{name: figures.get(name) for name in names}} for figures in history]
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ablation import CONFIG, TEST_FRAMES, TRAIN_FRAMES, format_table
+
 from embryofrag import __version__
 from embryofrag.engine.model import ModelInfo, read_model
 from embryofrag.training.model_card import RESEARCH_USE_ONLY
@@ -69,9 +71,11 @@ BEFORE = (
     "The start weights are those of the release before (reference@5255b156: four passes over 8,100 drawn frames from "
     "random weights), whose drawn fragments were in part too faint for anyone to see; so its figures cannot be "
     "compared with these. Two processes shared the gradients: twice `batch_size` frames a step. `module` made three "
-    "passes over `frames`; `settle` two shorter ones over parts of it and all of `late`, without morulae and "
-    "degenerate masses. The recipe below is that of the last pass. The black ones among `frames` were drawn a little "
-    "darker than the command draws them now, when a few came out as the same picture."
+    "passes over `frames`; `settle` three shorter ones over parts of it and all of `late`, without morulae and "
+    "degenerate masses; `finish` one over `new`, and thirty of the head alone on the frozen backbone, which made "
+    "module B. The recipe below is that of `finish`. The locator of the release before served until the second pass of "
+    "`settle`. The black ones among `frames` were drawn a little darker than the command draws them now, when a few "
+    "came out as the same picture."
 )
 TRIED = (
     "The masks of experiment A in place of C's: equal on drawn frames, in pieces on real frames of many small cells.",
@@ -108,7 +112,8 @@ def format_card(figures: Mapping, model_dir: Path) -> str:
         f"Model card: {model.name}": _format_summary(model),
         "How it was made": _format_making(figures, model),
         "Drawn frames it has never seen": _format_held_out(figures["held_out"]),
-        "How far the training went": _format_passes(figures["passes"]),
+        "How far the training went": _format_passes(figures["passes"], figures["head"]),
+        "What the drawing is worth": _format_ablation(figures),
         "Out of scope": _format_refusals(figures),
         "Real frames": _format_real(figures),
         "Failures": (
@@ -131,8 +136,8 @@ def _format_summary(model: ModelInfo) -> str:
         f"(phantoms) alone**: no real frame, no clinical label. A locator ({crop.locator['backbone']}, width "
         f"{crop.locator['width']:g}, {crop.input_px} px) finds the embryo on the whole frame; modules A and B, each "
         f"{network['backbone']} of width {network['width']:g}, see a window of {model.input_px} px in which the "
-        f"embryo's diameter has {crop.diameter_share:.0%} of the side. Both come from experiment "
-        f"{model.provenance['recipe']['module_a']}, end to end.{WHY_C}\n\n"
+        f"embryo's diameter has {crop.diameter_share:.0%} of the side. A comes from experiment C, end to end; B is a "
+        f"head that then learnt alone on its frozen backbone (experiment D), so one pass gives both.{WHY_C}\n\n"
         f"{RESEARCH_USE_ONLY}"
     )
 
@@ -168,8 +173,8 @@ def _format_held_out(scores: Mapping) -> str:
     return "\n\n".join(texts)
 
 
-def _format_passes(passes: Sequence[Mapping]) -> str:
-    """What each pass reached on the validation rows of its run."""
+def _format_passes(passes: Sequence[Mapping], head: Mapping) -> str:
+    """What each pass reached on the validation rows of its run, and the head alone in the end."""
     body = [
         (one["run"], *(_value(one[name]) for name in ("val_dice_embryo", "val_dice_fragment", "val_mae")))
         for one in passes
@@ -178,7 +183,22 @@ def _format_passes(passes: Sequence[Mapping]) -> str:
         "On the validation rows of each run, all its kinds of frames pooled, those out of scope among them (an embryo "
         "found there is counted as wrong):\n\n"
     )
+    body.append(("the head alone", "-", "-", _value(head["val_mae"])))
     return text + _format_table(("pass of", "embryo Dice", "fragment Dice", "error of the head"), body)
+
+
+def _format_ablation(figures: Mapping) -> str:
+    """What elements of the drawing, the closer look and larger networks do for a small one trained briefly."""
+    if "ablation" not in figures:
+        return "Not measured with these figures: see `tools/ablation.py`."
+    network = CONFIG.network
+    text = (
+        f"Not this model, but a {network.backbone} of width {network.width:g} on {network.input_px} px, experiment A, "
+        f"{CONFIG.phases[0].epochs} passes over {TRAIN_FRAMES:,} EmbryoScope phantoms; tested on {TEST_FRAMES} "
+        "EmbryoScope+ phantoms with all elements and on the real frames (of one embryo each). Mean over seeds, and "
+        "their range: what lies within it is chance. Made by `tools/ablation.py`.\n\n"
+    )
+    return text + format_table(figures["ablation"])
 
 
 def _format_refusals(figures: Mapping) -> str:

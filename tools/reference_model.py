@@ -2,15 +2,18 @@
 
     python tools/reference_model.py draw --out reference
     OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py module --out reference
+    OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py locator --out reference
     OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py settle --out reference
+    OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py finish --out reference
     python tools/reference_model.py limits --out reference
     python tools/reference_model.py ship --out reference
 
-Experiment C of arXiv 2511.18454 goes on from the weights in engines/reference and gives both modules: its masks are as
-good as those of experiment A on phantoms and hold together on late real frames where A's fall apart. With `--anew` both
-the locator (an experiment A on whole frames, `locator`) and the modules start from random weights. The two processes of
-torchrun share the gradients, one thread each: the best use of two cores. A step that was killed goes on where it was; a
-finished one is left as it is. `tools/reference_card.py` then measures the model and writes its card.
+Experiment C of arXiv 2511.18454 goes on from the weights in engines/reference: its masks are as good as those of
+experiment A on phantoms and hold together on late real frames where A's fall apart. The locator, an experiment A on
+whole frames, goes on likewise. At last the head learns alone on the frozen backbone (experiment D after C), on frames
+that are new to both: it becomes module B. With `--anew` all start from random weights, the locator first. The two
+processes of torchrun share the gradients, one thread each: the best use of two cores. A step that was killed goes on
+where it was; a finished one is left as it is. `tools/reference_card.py` then measures the model and writes its card.
 """
 
 import csv
@@ -52,7 +55,7 @@ from embryofrag.training.config import TrainConfig, change_phases
 from embryofrag.training.conformal import fit_conformal
 from embryofrag.training.delivery import ALPHA, load_arrays
 from embryofrag.training.evaluate import SPLIT_FILE
-from embryofrag.training.experiments import EXPERIMENTS
+from embryofrag.training.experiments import EXPERIMENTS, PHASE_D
 from embryofrag.training.labelled import read_labelled
 from embryofrag.training.loop import WEIGHTS_FILE
 from embryofrag.training.manifest import read_manifest
@@ -73,16 +76,19 @@ LATE_MIX = Mix(
     two_embryo_share=0.02,
     late_share=0.35,
 )
+FINISHING_MIX = replace(LATE_MIX, late_share=0.2)
 FRAMES = {
     "frames": (24000, 51, MIX),
     "late": (6000, 53, LATE_MIX),
+    "new": (10000, 54, FINISHING_MIX),
     "held_out": (900, 52, MIX),
 }
-"""Folder -> number of frames, seed and mix: to train and calibrate, to settle, and for the card."""
+"""Folder -> number of frames, seed and mix: to train and calibrate, to settle, to finish, and for the card."""
 NOT_SETTLED = ("morula", "degenerate")
 """Drawn stages that the last passes leave out: a network that is sure of them refuses real embryos of many cells."""
-SETTLING = {"settled-1": 12000, "settled": 4000}
-"""Runs of one pass, each from the weights of the one before -> rows of `frames` that it sees beside all of `late`."""
+ALL_FRAMES = (0, FRAMES["frames"][0])
+SETTLING = {"settled-1": (0, 12000), "settled-2": (0, 4000), "settled": (12000, 24000)}
+"""Runs of one pass, each from the weights of the one before -> rows of `frames`, from and to, beside all of `late`."""
 LIMITS_FILE = "limits.json"
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 """Of the masks, the lowest first."""
@@ -98,6 +104,9 @@ LOCATOR_RECIPE = replace(
     val_frac=0.05,
     test_frac=0.05,
 )
+LOCATOR_GOES_ON = replace(
+    change_phases(LOCATOR_RECIPE, epochs=1, lr=1.5e-3), init=str(SHIPPED_DIR / "locator.safetensors"), num_workers=0
+)
 MODULES_RECIPE = replace(
     change_phases(EXPERIMENTS["C"](), epochs=3, patience=0, lr=1.5e-3),
     network=NetworkConfig(backbone="resnet34", width=0.5, input_px=256, aspp_rates=(2, 4, 6)),
@@ -111,6 +120,12 @@ MODULES_RECIPE = replace(
     seed=1,
 )
 SETTLING_RECIPE = replace(change_phases(MODULES_RECIPE, epochs=1, lr=6e-4), seed=2)
+FINISHING_RECIPE = replace(
+    SETTLING_RECIPE,
+    phases=(*SETTLING_RECIPE.phases, replace(PHASE_D, start="C", lr=1e-3, epochs=30, patience=0, views=1)),
+    module_b="D",
+    seed=3,
+)
 
 
 @click.group(help=__doc__.split("\n\n")[0], context_settings={"help_option_names": ["-h", "--help"]})
@@ -119,6 +134,7 @@ def main() -> None:
 
 
 out_option = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of all steps.")
+anew_option = click.option("--anew", is_flag=True, help="From random weights.")
 
 
 @main.command()
@@ -143,19 +159,23 @@ def draw(out: Path, scale: float) -> None:
 
 @main.command()
 @out_option
-def locator(out: Path) -> None:
+@anew_option
+def locator(out: Path, anew: bool) -> None:
     """Train the locator on whole frames."""
-    train_or_resume(LOCATOR_RECIPE, out, "locator")
+    if anew:
+        train_or_resume(LOCATOR_RECIPE, out, "locator")
+    else:
+        train_or_resume(LOCATOR_GOES_ON, out, "locator", write_settling_manifest(out, "locator", ALL_FRAMES))
 
 
 @main.command()
 @out_option
-@click.option("--anew", is_flag=True, help="From random weights and the locator in OUT, which `locator` made.")
+@anew_option
 def module(out: Path, anew: bool) -> None:
     """Train experiment C on windows around the embryo."""
     config = MODULES_RECIPE
     if anew:
-        # L1 leaves a head from random weights where the sigmoid is flat
+        # the locator is there before the modules; L1 leaves a head from random weights where the sigmoid is flat
         config = replace(config, init="random", precise_loss="soft_bce", locator=str(out / "locator"))
     train_or_resume(config, out, "module")
 
@@ -165,20 +185,27 @@ def module(out: Path, anew: bool) -> None:
 def settle(out: Path) -> None:
     """Train on: more embryos of many cells, and none of what looks like them but is out of scope."""
     before = "module"
-    for name, num_frames in SETTLING.items():
-        data = out / f"frames-{name}"
-        data.mkdir(exist_ok=True)
-        write_settling_manifest(out, data / "manifest.csv", num_frames)
+    for name, part in SETTLING.items():
         weights = out / before / TRAINING_FOLDER / "C" / WEIGHTS_FILE
-        train_or_resume(replace(SETTLING_RECIPE, init=str(weights), locator=str(out / before)), out, name, data)
+        config = replace(SETTLING_RECIPE, init=str(weights), locator=str(out / "locator"))
+        train_or_resume(config, out, name, write_settling_manifest(out, name, part))
         before = name
+
+
+@main.command()
+@out_option
+def finish(out: Path) -> None:
+    """Train once more on frames it has not seen, then the head alone."""
+    weights = out / "settled" / TRAINING_FOLDER / "C" / WEIGHTS_FILE
+    config = replace(FINISHING_RECIPE, init=str(weights), locator=str(out / "locator"))
+    train_or_resume(config, out, "finished", out / "new")
 
 
 @main.command()
 @out_option
 def limits(out: Path) -> None:
     """Choose the mask threshold, the certainty an outline must have, and the interval, on drawn frames kept for it."""
-    model = read_model(out / "settled")
+    model = read_model(out / "finished")
     rows = read_split(out / "module" / SPLIT_FILE, read_manifest(out / "frames" / "manifest.csv", SCHEME)).test
     found = calibrate(model, [row for row in rows if row.ratio is not None and row.stage != "two-embryos"])
     (out / LIMITS_FILE).write_text(json.dumps(found) + "\n", encoding="utf-8")
@@ -189,7 +216,7 @@ def limits(out: Path) -> None:
 @out_option
 def ship(out: Path) -> None:
     """Round the weights to half precision, compile the engines, and put all into engines/reference."""
-    model = read_model(out / "settled")
+    model = read_model(out / "finished")
     folder = out / SHIPPED_DIR.name
     shutil.rmtree(folder, ignore_errors=True)
     header = ModelHeader(**{field.name: getattr(model, field.name) for field in fields(ModelHeader)})
@@ -244,14 +271,14 @@ def halve(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in state.items()}
 
 
-def write_settling_manifest(out: Path, manifest: Path, num_frames: int) -> None:
-    """Put the rows of both data sets into one manifest, without those that are kept to calibrate with."""
+def write_settling_manifest(out: Path, run: str, part: tuple[int, int]) -> Path:
+    """Put a part of `frames` and all of `late` into a manifest, without rows kept to calibrate; returns its folder."""
     with (out / "module" / SPLIT_FILE).open(newline="", encoding="utf-8") as file:
         kept = {row["group"].removeprefix("patient ") for row in csv.DictReader(file) if row["part"] == "test"}
     rows = []
-    for name, count in (("frames", num_frames), ("late", None)):
+    for name, some in (("frames", slice(*part)), ("late", slice(None))):
         with (out / name / "manifest.csv").open(newline="", encoding="utf-8") as file:
-            for row in list(csv.DictReader(file))[:count]:
+            for row in list(csv.DictReader(file))[some]:
                 if name == "frames" and row["patient"] in kept:
                     continue
                 files = {column: f"../{name}/{row[column]}" for column in FILE_COLUMNS}
@@ -260,7 +287,10 @@ def write_settling_manifest(out: Path, manifest: Path, num_frames: int) -> None:
     writer = csv.DictWriter(text, rows[0])
     writer.writeheader()
     writer.writerows(row for row in rows if row["stage"] not in NOT_SETTLED)
-    write_atomic(manifest, text.getvalue().encode())  # every process of torchrun does
+    folder = out / f"frames-{run}"
+    folder.mkdir(exist_ok=True)
+    write_atomic(folder / "manifest.csv", text.getvalue().encode())  # every process of torchrun does
+    return folder
 
 
 def train_or_resume(config: TrainConfig, out: Path, name: str, data: Path | None = None) -> None:
