@@ -2,18 +2,17 @@
 
     python tools/reference_model.py draw --out reference
     OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py module --out reference
-    OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py locator --out reference
     OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py settle --out reference
     OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 tools/reference_model.py finish --out reference
     python tools/reference_model.py limits --out reference
     python tools/reference_model.py ship --out reference
 
 Experiment C of arXiv 2511.18454 goes on from the weights in engines/reference: its masks are as good as those of
-experiment A on phantoms and hold together on late real frames where A's fall apart. The locator, an experiment A on
-whole frames, goes on likewise. At last the head learns alone on the frozen backbone (experiment D after C), on frames
-that are new to both: it becomes module B. With `--anew` all start from random weights, the locator first. The two
-processes of torchrun share the gradients, one thread each: the best use of two cores. A step that was killed goes on
-where it was; a finished one is left as it is. `tools/reference_card.py` then measures the model and writes its card.
+experiment A on phantoms and hold together on late real frames where A's fall apart. At last the head learns alone on
+the frozen backbone (experiment D after C), on frames that are new to both: it becomes module B. With `--anew` both the
+locator (an experiment A on whole frames, `locator`) and the modules start from random weights. The two processes of
+torchrun share the gradients, one thread each: the best use of two cores. A step that was killed goes on where it was; a
+finished one is left as it is. `tools/reference_card.py` then measures the model and writes its card.
 """
 
 import csv
@@ -86,7 +85,6 @@ FRAMES = {
 """Folder -> number of frames, seed and mix: to train and calibrate, to settle, to finish, and for the card."""
 NOT_SETTLED = ("morula", "degenerate")
 """Drawn stages that the last passes leave out: a network that is sure of them refuses real embryos of many cells."""
-ALL_FRAMES = (0, FRAMES["frames"][0])
 SETTLING = {"settled-1": (0, 12000), "settled-2": (0, 4000), "settled": (12000, 24000)}
 """Runs of one pass, each from the weights of the one before -> rows of `frames`, from and to, beside all of `late`."""
 LIMITS_FILE = "limits.json"
@@ -103,9 +101,6 @@ LOCATOR_RECIPE = replace(
     batch_size=16,
     val_frac=0.05,
     test_frac=0.05,
-)
-LOCATOR_GOES_ON = replace(
-    change_phases(LOCATOR_RECIPE, epochs=1, lr=1.5e-3), init=str(SHIPPED_DIR / "locator.safetensors"), num_workers=0
 )
 MODULES_RECIPE = replace(
     change_phases(EXPERIMENTS["C"](), epochs=3, patience=0, lr=1.5e-3),
@@ -134,7 +129,6 @@ def main() -> None:
 
 
 out_option = click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of all steps.")
-anew_option = click.option("--anew", is_flag=True, help="From random weights.")
 
 
 @main.command()
@@ -159,23 +153,19 @@ def draw(out: Path, scale: float) -> None:
 
 @main.command()
 @out_option
-@anew_option
-def locator(out: Path, anew: bool) -> None:
+def locator(out: Path) -> None:
     """Train the locator on whole frames."""
-    if anew:
-        train_or_resume(LOCATOR_RECIPE, out, "locator")
-    else:
-        train_or_resume(LOCATOR_GOES_ON, out, "locator", write_settling_manifest(out, "locator", ALL_FRAMES))
+    train_or_resume(LOCATOR_RECIPE, out, "locator")
 
 
 @main.command()
 @out_option
-@anew_option
+@click.option("--anew", is_flag=True, help="From random weights and the locator in OUT, which `locator` made.")
 def module(out: Path, anew: bool) -> None:
     """Train experiment C on windows around the embryo."""
     config = MODULES_RECIPE
     if anew:
-        # the locator is there before the modules; L1 leaves a head from random weights where the sigmoid is flat
+        # L1 leaves a head from random weights where the sigmoid is flat
         config = replace(config, init="random", precise_loss="soft_bce", locator=str(out / "locator"))
     train_or_resume(config, out, "module")
 
@@ -187,7 +177,7 @@ def settle(out: Path) -> None:
     before = "module"
     for name, part in SETTLING.items():
         weights = out / before / TRAINING_FOLDER / "C" / WEIGHTS_FILE
-        config = replace(SETTLING_RECIPE, init=str(weights), locator=str(out / "locator"))
+        config = replace(SETTLING_RECIPE, init=str(weights), locator=str(out / before))
         train_or_resume(config, out, name, write_settling_manifest(out, name, part))
         before = name
 
@@ -197,7 +187,7 @@ def settle(out: Path) -> None:
 def finish(out: Path) -> None:
     """Train once more on frames it has not seen, then the head alone."""
     weights = out / "settled" / TRAINING_FOLDER / "C" / WEIGHTS_FILE
-    config = replace(FINISHING_RECIPE, init=str(weights), locator=str(out / "locator"))
+    config = replace(FINISHING_RECIPE, init=str(weights), locator=str(out / "settled"))
     train_or_resume(config, out, "finished", out / "new")
 
 
@@ -237,12 +227,14 @@ def ship(out: Path) -> None:
 
 
 def calibrate(model: ModelInfo, rows: Sequence[Row]) -> dict:
-    """Return fields of `ModelHeader` from labelled frames of one embryo each."""
+    """Return fields of `ModelHeader` from labelled frames of one embryo each; those without a window teach nothing."""
     engines = load_pair(choose_engine(model.path, "eager"))
-    overlaps_RT3, ratios_RT, confidences_RT, heads_R = [], [], [], []
+    overlaps_RT3, ratios_RT, confidences_RT, heads_R, truth_R = [], [], [], [], []
     for row in rows:
         frame = read_labelled(row)
         look = look_at_embryos(engines, [blank_overlay(frame.image)])[0]
+        if not look.found:
+            continue
         canvas_1SSC = look.canvas_SSC[None]
         (maps_KSS,), (head,) = engines.masks_and_ratios(canvas_1SSC)
         masks_T = [masks_in_frame(maps_KSS, look.box, threshold) for threshold in THRESHOLDS]
@@ -250,11 +242,12 @@ def calibrate(model: ModelInfo, rows: Sequence[Row]) -> dict:
         ratios_RT.append([measure_masks(*masks).ratio_mask for masks in masks_T])
         confidences_RT.append([mask_confidence(maps_KSS[EMBRYO], look.box, threshold) for threshold in THRESHOLDS])
         heads_R.append(float(head))
+        truth_R.append(row.ratio)
     dice_T = dice(np.sum(overlaps_RT3, axis=0))
     best = int(np.argmax(dice_T >= dice_T.max() - DICE_TOLERANCE))
     usable = [place for place, ratios in enumerate(ratios_RT) if ratios[best] is not None]
     at_best = [np.array([table[place][best] for place in usable]) for table in (ratios_RT, confidences_RT)]
-    heads, truth = np.array(heads_R)[usable], np.array([rows[place].ratio for place in usable])
+    heads, truth = np.array(heads_R)[usable], np.array(truth_R)[usable]
     return {
         "mask_threshold": THRESHOLDS[best],
         "min_embryo_confidence": round(float(np.quantile(at_best[1], UNCLEAR_SHARE)), 3),
