@@ -78,6 +78,9 @@ def test_ratios_are_taken_within_a_round(document):
     [subject] = document["subjects"]
     assert tables.times_faster(document, subject, ENGINE, "4") == pytest.approx([4, 4])
     assert tables.limit_shares(document, subject, ENGINE, "4") == pytest.approx([0.5, 0.5])
+    for module, times_s in (("a", [0.3, 1.2]), ("b", [0.2, 0.8])):
+        subject["module_s"][ways.YARDSTICK][module]["1"] = times_s
+    assert tables.times_faster(document, subject, ENGINE, "4") == pytest.approx([2, 4])
     del document["products_gflop_per_s"]["fp32"]
     assert tables.limit_shares(document, subject, ENGINE, "4") is None
 
