@@ -101,7 +101,7 @@ def trace_body(
     window = (slice(top, bottom), slice(left, right))
     depth = _find_depth(body, window, step=min(4, int(body.radius_px / _SMOOTH_PX) + 1))
     if within_HW is not None:
-        depth = _smooth_minimum(depth, within_HW[window], 0.3 * body.radius_px)
+        depth = smooth_minimum(depth, within_HW[window], 0.3 * body.radius_px)
     return Patch(window=window, depth_px=depth, dx_px=dx, dy_px=dy, radius_px=body.radius_px, z_um=body.z_um)
 
 
@@ -124,7 +124,7 @@ def _find_depth(body: Body, window: tuple[slice, slice], step: int) -> np.ndarra
     return fine[top : top + window[0].stop - window[0].start, left : left + window[1].stop - window[1].start]
 
 
-def _smooth_minimum(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
+def smooth_minimum(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
     """At most the smaller of both; rounds the corner where they differ by less than `width`."""
     rounding = np.maximum(np.float32(width) - np.abs(a - b), 0)
     return np.minimum(a, b) - rounding * rounding * np.float32(0.25 / width)

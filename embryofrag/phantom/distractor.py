@@ -138,7 +138,7 @@ def _nuclear_style(rng: np.random.Generator, look: Look) -> Style:
     return Style(
         tone=rng.normal(0.01, 0.035),
         relief=look.relief * rng.uniform(-0.6, 0.3),
-        edge=look.edge * rng.uniform(0.12, 0.8),
+        edge=look.edge * rng.uniform(0.12, 0.55),
         edge_px=max(0.8, look.edge_um * rng.uniform(0.8, 1.5) / look.um_per_px),
         grain=look.grain * rng.uniform(0.2, 0.6),
         grain_px=look.grain_um / look.um_per_px,
@@ -197,7 +197,7 @@ def _draw_pronuclei(rng: np.random.Generator, cell: Body, look: Look) -> list[tu
 def _draw_vacuole(rng: np.random.Generator, cell: Body, look: Look) -> tuple[Body, Style]:
     """A clear, sharply outlined bubble without grain."""
     body = draw_body(
-        rng, _point_in(rng, cell, 0.6), rng.uniform(2.5, 6) / look.um_per_px, stretch=0.04, wobble=0.005, z_um=cell.z_um
+        rng, _point_in(rng, cell, 0.6), rng.uniform(2, 4.5) / look.um_per_px, stretch=0.04, wobble=0.005, z_um=cell.z_um
     )
     style = Style(
         tone=rng.uniform(0.0, 0.08),

@@ -3,6 +3,7 @@
 from embryofrag.errors import UsageError
 
 ELEMENTS = (
+    "pressed_cells",
     "polar_bodies",
     "perivitelline_matter",
     "pale_fragments",
@@ -13,10 +14,10 @@ ELEMENTS = (
     "debris",
     "varied_looks",
 )
-"""`pale_fragments`, `refractile_fragments` and `mosaics` (cells shattered into packed pieces): fragments of that kind
-look like all others instead. `nuclei`: pronuclei, nuclei and vacuoles. `crescents`: bright and dark lenses, also on
-and between cells. `debris`: cumulus, dust, sperm, scratches and bubbles. `varied_looks`: contrasts, light and camera
-beyond the instrument's usual ranges."""
+"""`pressed_cells`: cells flat where they meet are round instead. `pale_fragments`, `refractile_fragments` and `mosaics`
+(cells shattered into packed pieces): fragments of that kind look like all others instead. `nuclei`: pronuclei, nuclei
+and vacuoles. `crescents`: bright and dark lenses, also on and between cells. `debris`: cumulus, dust, sperm, scratches
+and bubbles. `varied_looks`: contrasts, light and camera beyond the instrument's usual ranges."""
 
 
 def check_elements(without: frozenset[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from embryofrag.phantom.body import Patch, trace_body
+from embryofrag.phantom.body import Body, Patch, trace_body
 from embryofrag.phantom.debris import paint_debris
 from embryofrag.phantom.distractor import draw_crescents, draw_nuclei
 from embryofrag.phantom.element import check_elements
@@ -15,6 +15,7 @@ from embryofrag.phantom.instrument import Look
 from embryofrag.phantom.optics import Style, cell_style, find_margin_px, paint_body
 from embryofrag.phantom.packing import pack_cells
 from embryofrag.phantom.perivitelline import draw_polar_bodies, paint_matter
+from embryofrag.phantom.pressing import draw_pressing, flatten_contacts, swell_cells
 from embryofrag.phantom.scene import Scene, draw_scene, open_stream, photograph
 from embryofrag.phantom.shattered import draw_pieces
 from embryofrag.phantom.texture import crop_grain
@@ -155,14 +156,8 @@ def paint_embryo(
     seed, zona, look, shape = scene.seed, scene.zona, scene.look, field_HW.shape
     focus_um = focal_um + look.focus_um
     inside_HW = trace_inside(zona, shape)
-    rng = open_stream(seed, "cells", num_cells)
-    bodies = pack_cells(rng, zona, num_cells, ratio)
     edge_px = max(1.0, 1.5 * look.edge_um / look.um_per_px)
-    traced = [
-        trace_body(body, shape, margin_px=find_margin_px(edge_px, body.z_um - focus_um, halo=True), within_HW=inside_HW)
-        for body in bodies
-    ]
-    cells = [patch for patch in traced if patch is not None]
+    bodies, cells = _place_cells(scene, num_cells, ratio, inside_HW, edge_px, focus_um, without)
     embryo_HW = np.zeros(shape, bool)
     for cell in cells:
         embryo_HW[cell.window] |= cell.inside
@@ -188,6 +183,33 @@ def paint_embryo(
     if "debris" not in without:
         paint_debris(field_HW, zona, look, open_stream(seed, "debris"))
     return fragment_HW, embryo_HW
+
+
+def _place_cells(
+    scene: Scene,
+    num_cells: int,
+    ratio: float,
+    inside_HW: np.ndarray,
+    edge_px: float,
+    focus_um: float,
+    without: frozenset[str],
+) -> tuple[list[Body], list[Patch]]:
+    """The cells, lowest first, and those of them that the frame shows, traced."""
+    seed, zona = scene.seed, scene.zona
+    bodies = pack_cells(open_stream(seed, "cells", num_cells), zona, num_cells, ratio)
+    pressing = draw_pressing(open_stream(seed, "pressing", num_cells), num_cells)
+    if "pressed_cells" in without:
+        pressing = None
+    if pressing:
+        bodies = swell_cells(bodies, pressing, zona.radius_px)
+    margins_px = [find_margin_px(edge_px, body.z_um - focus_um, halo=True) for body in bodies]
+    traced = [
+        trace_body(body, inside_HW.shape, margin_px=margin_px, within_HW=inside_HW)
+        for body, margin_px in zip(bodies, margins_px, strict=True)
+    ]
+    if pressing:
+        traced = flatten_contacts(bodies, traced, pressing)
+    return bodies, [patch for patch in traced if patch is not None]
 
 
 def _paint_space(

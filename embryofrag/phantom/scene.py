@@ -32,7 +32,7 @@ CLEAVAGE_THICKNESS_UM = (9.0, 25.0)
 
 STREAMS = (
     *("stage", "look", "well", "zona", "cells", "fragments", "paint", "debris", "camera", "overlay"),
-    *("framing", "varied_looks", "perivitelline", "mosaics", "nuclei", "crescents"),
+    *("framing", "varied_looks", "perivitelline", "mosaics", "nuclei", "crescents", "pressing"),
 )
 """Names of the streams of chance; a new one goes to the end, so that the others keep theirs."""
 

@@ -32,11 +32,11 @@ class AugmentConfig:
     """Least and greatest zoom."""
     shift_share: float = 0.05
     """Largest shift along each axis, as a share of the canvas."""
-    brightness: float = 0.15
+    brightness: float = 0.2
     """Largest relative change of brightness."""
-    contrast: float = 0.25
+    contrast: float = 0.35
     """Largest relative change of contrast."""
-    gamma: tuple[float, float] = (0.75, 1.33)
+    gamma: tuple[float, float] = (0.6, 1.67)
     """Least and greatest exponent of the tone curve, which standardising the frame does not undo."""
     blur_probability: float = 0.25
     blur_sigma_px: tuple[float, float] = (0.3, 1.0)
