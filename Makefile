@@ -39,6 +39,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python tools/benchmark.py grade --out benchmark-grade.json
 	$(BIN)/python tools/benchmark.py archive --out benchmark-archive.json
+	$(BIN)/python tools/benchmark.py views --out benchmark-views.json
 	$(BIN)/python tools/benchmark.py phantom --out benchmark-phantom.json
 	$(BIN)/python tools/benchmark_report.py --out benchmark-report.json
 	$(BIN)/python tools/benchmark_engines.py --out benchmark-engines.json

@@ -156,7 +156,8 @@ def warn(text: str) -> None:
 def announce(choice: EngineChoice, *, model_named: bool = True) -> None:
     """Say which model and engine a run takes, and why."""
     whence = "" if model_named else " that came with embryofrag, as no other was named"
-    text = f"model {choice.model.label}{whence}; {choice.reason}{_where_it_looks(choice)}"
+    views = "" if choice.num_views == 1 else f", {choice.num_views} views of each"
+    text = f"model {choice.model.label}{whence}; {choice.reason}{_where_it_looks(choice)}{views}"
     stderr.print(text, markup=False, soft_wrap=True)
     if not choice.model.trained:
         warn("UNTRAINED model: its masks, ratios and grades mean nothing")

@@ -59,6 +59,18 @@ def test_whole_frames_for_comparison_are_another_result(drawn_export, located_di
     assert "nothing to do" in again.stdout
 
 
+def test_views_are_averaged_and_are_another_result(drawn_export, located_dir, tmp_path):
+    run_grade(drawn_export, tmp_path / "out", located_dir)
+    seen_once = contents(tmp_path / "out")
+    turned = run_grade(drawn_export, tmp_path / "out", located_dir, "--views", "4")
+    assert turned.returncode == 0, turned.stderr
+    assert "; looks at the located embryo, 4 views of each" in turned.stderr
+    assert record(tmp_path / "out")["engines"]["views"] == 4
+    assert contents(tmp_path / "out")["embryos.csv"] != seen_once["embryos.csv"]
+    run_grade(drawn_export, tmp_path / "other", located_dir, "--views", "4", "--batch-size", "3", "--threads", "1")
+    assert contents(tmp_path / "out") == contents(tmp_path / "other")
+
+
 def test_choice_of_the_crop_decides_the_result_key(located_dir):
     settings = RunSettings(grading=GradingSettings())
     auto, embryo, frame = (

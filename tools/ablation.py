@@ -47,6 +47,7 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     "everything": Variant(),
     "everything, whole frames": Variant(crop="frame"),
+    "without pressed cells": Variant(without=frozenset({"pressed_cells"})),
     "without pale and refractile fragments": Variant(without=frozenset({"pale_fragments", "refractile_fragments"})),
     "without mosaics": Variant(without=frozenset({"mosaics"})),
     "without nuclei and crescents": Variant(without=frozenset({"nuclei", "crescents"})),

@@ -2,6 +2,7 @@
 
     python tools/benchmark.py grade   --out grade.json      end to end against the engines alone and a PyTorch loop
     python tools/benchmark.py archive --out archive.json    memory and rerun time on large archives
+    python tools/benchmark.py views   --out views.json      `grade` by the number of views
     python tools/benchmark.py phantom --out phantom.json    drawing time
 
 Machines differ and are shared: compare the ratios, not the seconds.
@@ -197,6 +198,36 @@ def grade_once(archive: Path, out: Path, model: Path, *options: str) -> dict[str
         "grade_s_per_frame": (timings["grade_s"] - timings["start_s"]) / num_read,
         "grade_with_start_s_per_frame": timings["total_s"] / num_read,
     }
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file.")
+@click.option("--model", type=click.Path(exists=True, path_type=Path), help="[default: the reference model]")
+@click.option("--frames", "num_frames", default=256, show_default=True, help="Frames graded a round.")
+@click.option("--rounds", default=5, show_default=True)
+def views(out: Path | None, model: Path | None, num_frames: int, rounds: int) -> None:
+    """Time of `grade` with one view of each frame, and with the mean of several."""
+    from embryofrag.engine.shipped import DEFAULT_MODEL, shipped_model
+    from embryofrag.engine.views import NUM_VIEWS
+
+    model = model or shipped_model(DEFAULT_MODEL)
+    rows = []
+    with work_folder() as folder:
+        archive, _ = draw_archive(folder / "drawn", num_frames)
+        for number in range(rounds):
+            rows.append({})
+            for num_views in NUM_VIEWS:
+                timed = grade_once(archive, folder / f"out{number}-{num_views}", model, "--views", str(num_views))
+                rows[-1][str(num_views)] = timed["grade_s_per_frame"]
+            click.echo(f"round {number + 1}: {rows[-1]}", err=True)
+    figures = {
+        "model": model.name,
+        "frames_per_round": num_frames,
+        "s_per_frame": {name: statistics.median(row[name] for row in rows) for name in rows[0]},
+        "times_one_view": {name: statistics.median(row[name] / row["1"] for row in rows) for name in rows[0]},
+        "rounds": rows,
+    }
+    finish("views", figures, out)
 
 
 @main.command()

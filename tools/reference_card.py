@@ -24,8 +24,9 @@ from reference_figures import (
     score_timelapse,
     sheet_of_failures,
 )
-from reference_model import FRAMES, SETTLING, SHIPPED_DIR
+from reference_model import FRAMES, RUNS, SHIPPED_DIR
 
+from embryofrag.engine.views import NUM_VIEWS
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.training.checkpoint import read_facts
 from embryofrag.training.loop import LAST_FILE
@@ -57,17 +58,22 @@ def main(
     """Measure, then write."""
     results = out / "card"
     shutil.rmtree(results, ignore_errors=True)
-    held_out = grade_rows(read_manifest(out / "held_out" / "manifest.csv", SCHEME), model, results / "held_out")
+    rows = read_manifest(out / "held_out" / "manifest.csv", SCHEME)
+    held_out = grade_rows(rows, model, results / "held_out")
     figures = {
-        "passes": [one for run in ("module", *SETTLING, "finished") for one in read_passes(out / run, "C")],
+        "passes": [one for run in RUNS for one in read_passes(out / run, "C")],
         "head": read_passes(out / "finished", "D")[-1],
         "frames": {name: describe_frames(out / name / "manifest.csv") for name in FRAMES},
         "held_out": score_embryos(held_out),
         "out_of_scope": score_out_of_scope(held_out),
+        "views": {
+            str(number): score_embryos(grade_rows(rows, model, results / f"views-{number}", num_views=number))["all"]
+            for number in NUM_VIEWS
+        },
     }
     if labelled:
-        rows = read_manifest(labelled, SCHEME)
-        figures["labelled"] = score_embryos(grade_rows(rows, model, results / "labelled"))
+        real = read_manifest(labelled, SCHEME)
+        figures["labelled"] = score_embryos(grade_rows(real, model, results / "labelled"))
     if foreign:
         figures["real_out_of_scope"] = score_out_of_scope(grade_folder(foreign, model, results / "foreign", focal=None))
     if timelapse:

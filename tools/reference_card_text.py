@@ -68,14 +68,12 @@ WHY_C = (
     "frames."
 )
 BEFORE = (
-    "The start weights are those of the release before (reference@5255b156: four passes over 8,100 drawn frames from "
-    "random weights), whose drawn fragments were in part too faint for anyone to see; so its figures cannot be "
-    "compared with these. Two processes shared the gradients: twice `batch_size` frames a step. `module` made three "
-    "passes over `frames`; `settle` three shorter ones over parts of it and all of `late`, without morulae and "
-    "degenerate masses; `finish` one over `new`, and thirty of the head alone on the frozen backbone, which made "
-    "module B. The recipe below is that of `finish`. The locator is that of the release before. In the last pass of "
-    "`settle`, and in `finish`, another one (see below) chose the windows of frames without an embryo. The black ones "
-    "among `frames` were drawn a little darker than the command draws them now, when a few came out as one picture."
+    "The start weights are module A of the release before (reference@32e2feed), which the same tool trained from "
+    "random weights, on drawn frames of other seeds whose cells did not press on each other. The frames `held_out` "
+    "have kept their seed, but some of their cells are pressed now: the figures of both releases are not of the same "
+    "frames. Two processes shared the gradients: twice `batch_size` frames a step. `module` made one pass over "
+    "`frames`; `finish` one over `new`, and then thirty of the head alone on the frozen backbone, which made module "
+    "B. The recipe below is that of `finish`. The locator is that of the release before."
 )
 TRIED = (
     "The masks of experiment A in place of C's: equal on drawn frames, in pieces on real frames of many small cells.",
@@ -118,6 +116,7 @@ def format_card(figures: Mapping, model_dir: Path) -> str:
         f"Model card: {model.name}": _format_summary(model),
         "How it was made": _format_making(figures, model),
         "Drawn frames it has never seen": _format_held_out(figures["held_out"]),
+        "What the views are worth": _format_views(figures["views"], model),
         "How far the training went": _format_passes(figures["passes"], figures["head"]),
         "What the drawing is worth": _format_ablation(figures),
         "Out of scope": _format_refusals(figures),
@@ -177,6 +176,17 @@ def _format_held_out(scores: Mapping) -> str:
         body = [(part, *(_value(figures[key]) for key in SUBSET_FIGURES)) for part, figures in parts.items()]
         texts.append(_format_table((name, *(FIGURES[key] for key in SUBSET_FIGURES)), body))
     return "\n\n".join(texts)
+
+
+def _format_views(scores: Mapping[str, Mapping], model: ModelInfo) -> str:
+    """The same held-out frames with one view of each, and with the mean of several."""
+    names = [name for name in SUBSET_FIGURES if name != "num_frames"]
+    body = [(number, *(_value(figures[name]) for name in names)) for number, figures in scores.items()]
+    text = (
+        f"The model averages over {model.num_views} turns of each window. The same frames with other numbers "
+        "(`embryofrag grade --views`); the limits and the interval were found with that of the model.\n\n"
+    )
+    return text + _format_table(("views", *(FIGURES[name] for name in names)), body)
 
 
 def _format_passes(passes: Sequence[Mapping], head: Mapping) -> str:

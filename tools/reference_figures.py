@@ -67,14 +67,14 @@ class Graded:
         return tuple(count_overlap(*pair) for pair in zip(predicted, (truth.fragment, truth.embryo), strict=True))
 
 
-def grade_rows(rows: Iterable[Row], model: Path, results: Path) -> list[Graded]:
-    """Grade the images of a manifest, each as an embryo of its own."""
+def grade_rows(rows: Iterable[Row], model: Path, results: Path, *, num_views: int | None = None) -> list[Graded]:
+    """Grade the images of a manifest, each as an embryo of its own; `num_views` as in `grade_folder`."""
     rows = {f"{index:06d}": row for index, row in enumerate(rows)}
     archive = results / "archive"
     archive.mkdir(parents=True)
     for stem, row in rows.items():
         os.link(row.image, archive / f"{stem}{row.image.suffix.lower()}")
-    graded = grade_folder(archive, model, results / "results", embryo_by="stem")
+    graded = grade_folder(archive, model, results / "results", embryo_by="stem", num_views=num_views)
     return [
         Graded(answer=frame.answer, results=frame.results, image=frame.image, row=rows[frame.image.stem])
         for frame in graded
@@ -82,10 +82,16 @@ def grade_rows(rows: Iterable[Row], model: Path, results: Path) -> list[Graded]:
 
 
 def grade_folder(
-    archive: Path, model: Path, results: Path, *, focal: float | None = 0.0, embryo_by: str = "auto"
+    archive: Path,
+    model: Path,
+    results: Path,
+    *,
+    focal: float | None = 0.0,
+    embryo_by: str = "auto",
+    num_views: int | None = None,
 ) -> list[Graded]:
-    """Run `grade` with the model's defaults; returns the frames in the order of the tables."""
-    choice = choose_engine(model)
+    """Run `grade` with the model's defaults, or other views; returns the frames in the order of the tables."""
+    choice = choose_engine(model, num_views=num_views)
     grading = grading_by(choice.model)
     settings = RunSettings(
         scan=ScanOptions(focal_um=focal, embryo_by=embryo_by),

@@ -81,6 +81,10 @@ def scan(archive: Path, focal: str, pattern: str | None, embryo_by: str, as_csv:
     "--crop", type=click.Choice(["auto", "embryo", "frame"]), default="auto", show_default=True,
     help="What the model looks at: as it was trained, the window in which its locator finds the embryo, whole frames.",
 )  # fmt: skip
+@click.option(
+    "--views", type=click.Choice([1, 2, 4, 8]),
+    help="Average over so many turns of the window: more is steadier and slower. [default: as the model states]",
+)  # fmt: skip
 @click.option("--batch-size", type=int,
     help="Frames handed to the engines at once. [default: 2 a core, at least 8; 64 on a GPU]")  # fmt: skip
 @click.option("--threads", type=int, help="Cores for the engines. [default: all]")
@@ -122,7 +126,14 @@ def grade(ctx: click.Context, archive: Path, out: Path, log_json: bool, **option
             "no model was named: give --model DIR, a folder with model.json and built engines "
             "(`embryofrag demo` shows a run with an untrained one)"
         )
-    choice = choose_engine(model_dir, options["engine"], options["precision"], options["crop"], options["device"])
+    choice = choose_engine(
+        model_dir,
+        options["engine"],
+        options["precision"],
+        options["crop"],
+        options["device"],
+        num_views=options["views"],
+    )
     settings = _run_settings(options, choice)
     terminal.announce(choice, model_named=options["model"] is not None)
     with terminal.show_progress(log_json) as notify:

@@ -13,6 +13,7 @@ import numpy as np
 from embryofrag import __version__
 from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, SCOPE, file_stem
 from embryofrag.engine.digest import sha256_of_file, sha256_of_values
+from embryofrag.engine.views import NUM_VIEWS
 from embryofrag.errors import EmbryofragError
 
 MODEL_SCHEMA = 1
@@ -97,6 +98,8 @@ class ModelHeader:
     """``grading.conformal.Conformal.to_dict()`` of the ratio; None: its intervals are not known."""
     crop: Crop | None = None
     """None: modules A and B look at whole frames, and there is no locator."""
+    num_views: int = 1
+    """Views of each frame whose answers are averaged when it is graded, one of `views.NUM_VIEWS`."""
 
     @property
     def input_px(self) -> int:
@@ -292,6 +295,7 @@ def _to_document(header: ModelHeader, files: Mapping[str, str]) -> dict:
         "provenance": dict(header.provenance),
         "calibration": None if header.calibration is None else dict(header.calibration),
         **({} if header.crop is None else {"crop": header.crop.to_dict()}),
+        **({} if header.num_views == 1 else {"views": header.num_views}),
         "files": dict(files),
         "created_by": f"embryofrag {__version__}",
     }
@@ -311,6 +315,7 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
         provenance=document["provenance"],
         calibration=document.get("calibration"),
         crop=None if document.get("crop") is None else Crop(**document["crop"]),
+        num_views=document.get("views", 1),
         files=document["files"],
         content_sha256=sha256_of_values(content),
     )
@@ -324,6 +329,8 @@ def _from_document(model_dir: Path, document: dict) -> ModelInfo:
         raise ValueError(f"the embryo's confidence must lie in 0..1, not at {model.min_embryo_confidence!r}")
     if model.denominator not in DENOMINATORS:
         raise ValueError(f"denominator must be one of {', '.join(DENOMINATORS)}, not {model.denominator!r}")
+    if model.num_views not in NUM_VIEWS:
+        raise ValueError(f"views must be one of {', '.join(map(str, NUM_VIEWS))}, not {model.num_views!r}")
     _check_input_px(model.input_px)
     if SCOPE in model.modules and model.crop.scope["input_px"] != model.input_px:
         raise ValueError(f"the scope module sees the same {model.input_px} px as modules A and B")

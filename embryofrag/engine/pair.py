@@ -9,6 +9,7 @@ import numpy as np
 from embryofrag.engine.contract import LOCATOR, MODULES, PAIR, SCOPE, Engine, PairEngine, by_module
 from embryofrag.engine.model import Crop, ModelInfo, modules_with
 from embryofrag.engine.parity import Answers, judge_results
+from embryofrag.engine.views import average_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class EngineChoice:
     """None without `crop`, and where the model has no scope module."""
     device: str | None = None
     """The GPUs that were asked for, as "cuda:0,cuda:1"; None: the first, where the backend runs on one."""
+    num_views: int = 1
+    """Views of each frame whose answers are averaged, one of `views.NUM_VIEWS`."""
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -63,7 +66,11 @@ class EnginePair:
         return self._run("b", images_NHWC)
 
     def masks_and_ratios(self, images_NHWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `masks` and `ratios` do, in one pass where the engine has one."""
+        """Return what `masks` and `ratios` do, averaged over the choice's views: what a frame is graded by."""
+        return average_views(self._both, images_NHWC, self.choice.num_views)
+
+    def _both(self, images_NHWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """In one pass where the engine has one."""
         if PAIR in self.loaded:
             return self.loaded[PAIR].run(images_NHWC)
         return self.masks(images_NHWC), self.ratios(images_NHWC)

@@ -218,6 +218,7 @@ def _open(folder: Path, model: ModelInfo, precision: str) -> EnginePair:
         input_px=model.input_px,
         mask_threshold=model.mask_threshold,
         crop=model.crop,
+        num_views=model.num_views,
     )
     return EnginePair(choice, loaded)
 

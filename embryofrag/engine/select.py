@@ -28,6 +28,7 @@ from embryofrag.engine.model import Crop, ModelInfo, modules_with, read_model, r
 from embryofrag.engine.pair import EngineChoice, EnginePair
 from embryofrag.engine.parity import compare_answers, unpack_answers
 from embryofrag.engine.tensorrt.gpu import split_devices
+from embryofrag.engine.views import NUM_VIEWS
 from embryofrag.errors import EmbryofragError, UsageError
 
 LOAD_PROBE_IMAGES = 2
@@ -46,7 +47,12 @@ class EngineState:
 
 
 def choose_engine(
-    model_dir: Path, engine: str = "auto", precision: str = "auto", crop: str = "auto", device: str | None = None
+    model_dir: Path,
+    engine: str = "auto",
+    precision: str = "auto",
+    crop: str = "auto",
+    device: str | None = None,
+    num_views: int | None = None,
 ) -> EngineChoice:
     """Choose the engine of a model.
 
@@ -56,17 +62,20 @@ def choose_engine(
         precision: "auto" or a precision of the backend.
         crop: One of `CROPS`.
         device: The GPUs to run on, as "cuda:1" or "cuda:0,cuda:1"; with it "auto" takes no engine for CPUs.
+        num_views: One of `views.NUM_VIEWS`; None: as the model states.
 
     Raises:
-        UsageError: no such engine, precision, crop or device, or a crop that the model has no locator for.
+        UsageError: no such engine, precision, crop, device or number of views, or a crop that the model has no
+            locator for.
         EmbryofragError: the model cannot be read; no engine that fits is built; the one that fits was changed.
     """
     engine = _on_device(engine, device)
     _check_names(engine, precision)
     model = read_model(model_dir)
     in_force = _crop_in_force(model, crop)
+    seen = {"device": device, "num_views": _views_in_force(model, num_views)}
     if engine == REFERENCE:
-        return _reference_choice(model, in_force)
+        return replace(_reference_choice(model, in_force), **seen)
     passed_over = []
     for backend, candidate in _candidates(engine, precision):
         name = engine_name(backend, candidate)
@@ -76,7 +85,7 @@ def choose_engine(
         trouble = _trouble(backend, candidate, folder, device)
         if trouble is None:
             reason = _reason(engine, precision, name, passed_over)
-            return replace(_compiled_choice(model, in_force, folder, reason), device=device)
+            return replace(_compiled_choice(model, in_force, folder, reason), **seen)
         passed_over.append(f"{name}: {trouble}")
     wanted = DEFAULT_BACKEND if engine == "auto" else engine
     raise EmbryofragError(
@@ -236,6 +245,14 @@ def _crop_in_force(model: ModelInfo, crop: str) -> Crop | None:
     if crop == "embryo" and model.crop is None:
         raise UsageError(f"{model.id} has no locator to find the embryo with: leave --crop out, or name another model")
     return None if crop == "frame" else model.crop
+
+
+def _views_in_force(model: ModelInfo, num_views: int | None) -> int:
+    if num_views is None:
+        return model.num_views
+    if num_views not in NUM_VIEWS:
+        raise UsageError(f"no {num_views} views: choose one of {', '.join(map(str, NUM_VIEWS))}")
+    return num_views
 
 
 def _compiled_choice(model: ModelInfo, crop: Crop | None, folder: Path, reason: str) -> EngineChoice:

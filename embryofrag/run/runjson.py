@@ -44,6 +44,7 @@ def write_run_json(report: RunReport, archive: Path, choice: EngineChoice, setti
             "engine_locator": choice.engine_locator_id,
             "engine_scope": choice.engine_scope_id,
             "looks_at": choice.looks_at,
+            "views": choice.num_views,
         },
         "settings": settings.to_dict(),
         "files_found": report.num_found,

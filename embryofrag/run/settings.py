@@ -108,6 +108,7 @@ def result_key(settings: RunSettings, choice: EngineChoice) -> str:
         "engine_b": choice.engine_b_id,
         "engine_locator": choice.engine_locator_id,
         "engine_scope": choice.engine_scope_id,
+        "views": choice.num_views,
         "model": choice.model.label,
         "grading": settings.grading.to_dict(),
         "calibration": settings.calibration and settings.calibration.to_dict(),

@@ -79,6 +79,7 @@ def evaluate_model(
         "engine_a": choice.engine_a_id,
         "engine_b": choice.engine_b_id,
         "looks_at": choice.looks_at,
+        "views": choice.num_views,
         "denominator": choice.model.denominator,
         "part": split_part,
         **evaluation.to_dict(),
