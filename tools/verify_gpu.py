@@ -54,8 +54,8 @@ class Setting:
     sustained_s: float
 
     def load(self, precision: str) -> EnginePair:
-        """Load the engines of a precision, which checks them with their probe."""
-        return load_pair(choose_engine(self.model.path, self.engine, precision, device=self.device))
+        """Load the engines of a precision, which checks them with their probe; of one view, as the rivals have."""
+        return load_pair(choose_engine(self.model.path, self.engine, precision, device=self.device, num_views=1))
 
     def phantoms(self, module: str) -> np.ndarray:
         """Drawn frames that are not among those a build is proved with, uint8 (N, S, S, 3)."""
