@@ -75,6 +75,18 @@ def test_build_reports_parity_and_describes_itself(built):
     assert set(manifest.files) == {path.name for path in (built / ENGINE).iterdir()} - {"manifest.json"}
 
 
+def test_a_load_asks_for_the_answers_that_were_proved_not_for_pytorchs(spoilt, monkeypatch):
+    choice = choose_engine(spoilt)
+    engine, reference = load_pair(choice), load_pair(choose_engine(spoilt, "eager"))
+    probe = {module: read_probe(choice.model, module) for module in choice.modules}
+    with np.load(choice.folder / "probe_expected.npz") as arrays:
+        proved = parity.unpack_answers(arrays, len(probe["a"]))
+    assert np.array_equal(proved.ratios_N, engine.answers(probe).ratios_N)
+    assert not np.array_equal(proved.ratios_N, reference.answers(probe).ratios_N)
+    monkeypatch.setattr(parity, "RATIO_DIFFERENCE_LIMIT", 0)  # an engine at its limits still loads
+    load_pair(choice).close()
+
+
 def test_same_model_gives_the_same_engine_ids(built, tmp_path):
     write_tiny_model(tmp_path / "again")
     build_engines(tmp_path / "again", precision="fp32")

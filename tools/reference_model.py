@@ -60,8 +60,8 @@ from embryofrag.training.split import read_split
 from embryofrag.training.train import TRAINING_FOLDER, train
 
 SHIPPED_DIR = Path(__file__).resolve().parents[1] / "engines" / "reference"
-PRECISIONS = ("int8", "fp32")
-"""Engines that ship if they pass their gates: a fast one, and one for any CPU."""
+PRECISIONS = ("int8", "bf16", "fp32")
+"""Engines that ship if they pass their gates: fast ones, and one for any CPU."""
 SCHEME = SCHEMES["regdeeplab"]
 MIX = Mix(out_of_scope_share=0.15, two_embryo_share=0.02)
 TRAINING_MIX = replace(MIX, late_share=0.1)

@@ -209,23 +209,25 @@ def _can_run(engine: str, precision: str) -> bool:
 
 
 def _build_into(folder: Path, model: ModelInfo, target: BuildTarget) -> tuple[Parity, None]:
-    """Compile, check and describe the modules in `folder`; the manifest comes last."""
+    """Compile, check and describe the modules in `folder`; the manifest comes last.
+
+    What a load expects of the probe are the engine's own answers, once they are proved: it asks whether this still is
+    the engine that passed. PyTorch's would leave less room for another CPU, and none to an engine near its limits.
+    """
     expected = _reference_answers(model)
     for module in passes_of(model.modules, in_one=target.in_one_pass):
         COMPILERS[target.engine].compile(model, module, folder, target)
-    np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(expected))
-    manifest = _describe(folder, model, target)
-    parity = _prove(folder, manifest, model, target, expected)
-    write_manifest(folder, replace(manifest, parity=asdict(parity)))
+    parity, answers = _prove(folder, _describe(folder, model, target), model, target, expected)
+    np.savez_compressed(folder / EXPECTED_FILE, **pack_answers(answers))
+    write_manifest(folder, replace(_describe(folder, model, target), parity=asdict(parity)))
     return parity, None
 
 
 def _build_quantised(folder: Path, model: ModelInfo, target: BuildTarget) -> tuple[Parity, "Accuracy"]:
     """Prove fp32 graphs equal to PyTorch, quantise those, and describe what passed the gate.
 
-    The probe's expected answers are the int8 engine's own: a load asks whether this still is the engine that passed.
-    Sums of int8 products are whole numbers, the same on every CPU; for the float scaling between them the limits of
-    parity leave room.
+    As of every engine, what a load expects of the probe are its own answers. Sums of int8 products are whole numbers,
+    the same on every CPU; for the float scaling between them the limits of parity leave room.
     """
     from embryofrag.engine.quantise import import_nncf, quantise_engine
 
@@ -269,9 +271,12 @@ def _describe(folder: Path, model: ModelInfo, target: BuildTarget) -> EngineMani
     )
 
 
-def _prove(folder: Path, manifest: EngineManifest, model: ModelInfo, target: BuildTarget, expected: Answers) -> Parity:
-    """Return the parity with PyTorch; EmbryofragError if it is not within its limits."""
-    parity = compare_answers(expected, _compiled_answers(folder, manifest, model, target.device))
+def _prove(
+    folder: Path, manifest: EngineManifest, model: ModelInfo, target: BuildTarget, expected: Answers
+) -> tuple[Parity, Answers]:
+    """Return the parity with PyTorch and the engine's answers; EmbryofragError if it is not within its limits."""
+    answers = _compiled_answers(folder, manifest, model, target.device)
+    parity = compare_answers(expected, answers)
     if not parity.passed:
         exact = rebuild_command(model.path, "fp32", target.engine)
         remedy = "keep to the reference and report it" if target.precision == "fp32" else exact
@@ -279,7 +284,7 @@ def _prove(folder: Path, manifest: EngineManifest, model: ModelInfo, target: Bui
             f"the {manifest.name} engine does not reproduce {model.id} and was not kept: {parity}; "
             f"a more exact one: {remedy}"
         )
-    return parity
+    return parity, answers
 
 
 def _reference_answers(model: ModelInfo) -> Answers:
