@@ -40,7 +40,8 @@ def report(tmp_path_factory, few_frames):
     write_tiny_model_with_locator(folder)
     build_engines(folder, precision="fp32")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accuracy, "DICE_LOSS_LIMIT", 1.0)
+        for limit in ("DICE_LOSS_LIMIT", "RATIO_MAE_LOSS_LIMIT", "GRADE_CHANGES_LIMIT_FRAC"):
+            patch.setattr(accuracy, limit, 1.0)
         return build_engines(folder, precision="int8")
 
 
