@@ -169,13 +169,15 @@ def format_table(results: Sequence[Mapping]) -> str:
 
 
 def spread(values: list[float]) -> str:
-    """Mean and range.
+    """Mean and range; of one value itself.
 
-    >>> spread([0.5, 0.6]), spread([])
-    ('0.550 (0.500 to 0.600)', '-')
+    >>> spread([0.5, 0.6]), spread([0.5]), spread([])
+    ('0.550 (0.500 to 0.600)', '0.500', '-')
     """
     if not values:
         return "-"
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
     return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
