@@ -26,6 +26,7 @@ from reference_figures import (
 )
 from reference_model import FRAMES, RUNS, SHIPPED_DIR
 
+from embryofrag.engine.model import read_model
 from embryofrag.engine.views import NUM_VIEWS
 from embryofrag.grading.schemes import SCHEMES
 from embryofrag.training.checkpoint import read_facts
@@ -59,17 +60,15 @@ def main(
     results = out / "card"
     shutil.rmtree(results, ignore_errors=True)
     rows = read_manifest(out / "held_out" / "manifest.csv", SCHEME)
-    held_out = grade_rows(rows, model, results / "held_out")
+    by_views = {number: grade_rows(rows, model, results / f"views-{number}", num_views=number) for number in NUM_VIEWS}
+    held_out = by_views[read_model(model).num_views]
     figures = {
         "passes": [one for run in RUNS for one in read_passes(out / run, "C")],
         "head": read_passes(out / "finished", "D")[-1],
         "frames": {name: describe_frames(out / name / "manifest.csv") for name in FRAMES},
         "held_out": score_embryos(held_out),
         "out_of_scope": score_out_of_scope(held_out),
-        "views": {
-            str(number): score_embryos(grade_rows(rows, model, results / f"views-{number}", num_views=number))["all"]
-            for number in NUM_VIEWS
-        },
+        "views": {str(number): score_embryos(graded)["all"] for number, graded in by_views.items()},
     }
     if labelled:
         real = read_manifest(labelled, SCHEME)

@@ -105,7 +105,8 @@ TRIED = (
     "division, and both outlines are right.",
     "Not tried for want of time: a larger network for as long, more passes, a head that corrects the ratio of the "
     "masks, which are nearer to the truth than the head is on drawn and on real frames alike. The largest errors are "
-    "shattered and 9-to-16-cell embryos, whose pieces and cells are of one size.",
+    "shattered and 9-to-16-cell embryos, whose pieces and cells are of one size, and embryos that overfill a bench "
+    "picture, which are at times not found at all.",
 )
 CANNOT = (
     "It has never been trained on a real frame. Trust it on your own frames only after you have compared it with your "

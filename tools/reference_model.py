@@ -8,7 +8,7 @@
 
 Experiment C of arXiv 2511.18454 goes on from the weights in engines/reference: its masks are as good as those of
 experiment A on phantoms and hold together on late real frames where A's fall apart. At last the head learns alone on
-the frozen backbone (experiment D after C), on frames that are new to both: it becomes module B. With `--anew` both the
+the frozen backbone (experiment D after C), on the frames of its last pass: it becomes module B. With `--anew` both the
 locator (an experiment A on whole frames, `locator`) and the modules start from random weights. The two processes of
 torchrun share the gradients, one thread each: the best use of two cores. A step that was killed goes on where it was; a
 finished one is left as it is. `tools/reference_card.py` then measures the model and writes its card.

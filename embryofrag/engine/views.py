@@ -1,7 +1,7 @@
 """The same window turned and mirrored: what a network answers to several views, averaged.
 
 An embryo has no up and no down, but a network answers each turn of it a little differently. Maps are turned back before
-they are averaged; of ratios the mean is taken. A view costs as much as a frame.
+they are averaged; of ratios the mean is taken. A view costs the engines as much as a frame.
 
 Shapes: V view, N image, K class, S side.
 """
